@@ -1,0 +1,1 @@
+"""Nouns and rules, pure: no I/O, no clock, no randomness. What happens is decided here and done in `engine`."""

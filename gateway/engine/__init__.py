@@ -1,0 +1,1 @@
+"""The hall: the verbs. Each is one database tx, or reserve, call the provider outside any tx, record the outcome."""

@@ -1,0 +1,1 @@
+"""The ground floor: money, currencies, ids, clock, errors and primitives. Imports nothing of ours."""

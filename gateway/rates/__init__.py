@@ -1,0 +1,1 @@
+"""Rates: what exchanges and the European Central Bank say, and what may be quoted from it."""

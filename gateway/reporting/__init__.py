@@ -1,0 +1,1 @@
+"""Reads for merchants and accountants; nothing here writes."""

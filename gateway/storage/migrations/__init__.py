@@ -1,0 +1,1 @@
+"""Alembic's scripts; revisions are numbered and never edited once released."""

@@ -1,0 +1,1 @@
+"""Workers: loops around engine verbs. They hold no logic; whatever they skip, the next round does."""

@@ -1,0 +1,34 @@
+"""A card shop on a migrated database of every kind, and one bank for all of them."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from gateway.storage.database import open_database
+from gateway.storage.migrate import upgrade
+from sandbox.test_bank.server import RunningBank
+from tests.cards.stage import CardShop, a_bank, a_card_shop
+
+
+@pytest.fixture(scope="session")
+def migrated_url(database_kind: str, create_database: Callable[[str], str]) -> str:
+    """Return a database of this kind with every table; tests share it, each with a merchant of its own."""
+    url = create_database(database_kind)
+    database = open_database(url)
+    upgrade(database)
+    database.close()
+    return url
+
+
+@pytest.fixture
+def bank() -> Iterator[RunningBank]:
+    """Serve a bank of this test's own: its clock may be moved."""
+    with a_bank() as running:
+        yield running
+
+
+@pytest.fixture
+def shop(migrated_url: str, bank: RunningBank) -> Iterator[CardShop]:
+    """Return a merchant nobody else has."""
+    with a_card_shop(migrated_url, bank) as opened:
+        yield opened

@@ -1,0 +1,1 @@
+"""A charity's app: the payment model that django-payments asks for."""
