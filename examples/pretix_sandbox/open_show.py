@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import django
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pretix.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "box_office")
 django.setup()
 
 from django.utils.timezone import now  # noqa: E402 - models need the apps

@@ -230,11 +230,14 @@ class Wallets:
         The same bytes twice are one operation. Other bytes wait while earlier ones may still land: both could, and the
         shopper, with a second tab or an impatient finger, would pay twice.
         """
-        attempt = shown_attempt(tx, session)
-        assert attempt is not None, "a request was just made from it"
         load_payment(tx, session.payment_id, lock=True)
+        attempt = shown_attempt(tx, session)
+        if attempt is None:  # another tab took the choice back while this one's bytes were checked
+            raise _nothing_due(session.payment_id)
         _refuse_while_sending(tx, session.payment_id, but=signed.signature)
-        if self._request(tx, session).asked != request.asked:  # money came while the wallet's bytes were checked
+        if (
+            self._request(tx, session) != request
+        ):  # money came, or another choice, while the wallet's bytes were checked
             raise _nothing_due(session.payment_id)
         values = _operation_row(self._core, attempt, OperationKind.BROADCAST, signed.signature)
         values.update(payload=signed.payload, last_valid_height=signed.last_valid_height)

@@ -48,6 +48,7 @@ function draw() {
     if (isPaying) button.setAttribute("aria-disabled", "true");
     else button.removeAttribute("aria-disabled");
   }
+  byId("gift").inert = isPaying; // another answer would change the price under the wallet's hands
 }
 
 function showLocal(state, sentence) {

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from gateway.domain.ports import SignatureState
+from gateway.domain.ports import SignatureState, SignedTransfer, TransferRequest
 from gateway.domain.words import TransferStage
 from gateway.engine.core import Core
 from gateway.engine.engine import Engine
@@ -96,6 +96,26 @@ def test_the_same_bytes_twice_are_one_operation(till: Till) -> None:
     assert till.submit() == till.submit()
     assert till.operations() == [("submitted", None)]
     assert till.sent() == ["bytes", "bytes"]
+
+
+@pytest.mark.parametrize("chosen", [None, "usdc"], ids=["nothing", "another coin"])
+def test_what_another_tab_chose_while_bytes_were_checked_is_a_conflict_and_nothing_is_sent(
+    till: Till, monkeypatch: pytest.MonkeyPatch, chosen: str | None
+) -> None:
+    check = till.shop.processor.check_signed
+
+    def choose_meanwhile(request: TransferRequest, payload: str) -> SignedTransfer:
+        table = schema.checkout_session
+        row = update(table).where(table.c.id == till.session.id).values(attempt_id=None)
+        till.shop.db.write(lambda tx: tx.execute(row))
+        if chosen is not None:
+            till.shop.engine.attempts.choose(till.shop.reload(till.session.token), chosen)
+        return check(request, payload)
+
+    monkeypatch.setattr(till.shop.processor, "check_signed", choose_meanwhile)
+    with pytest.raises(ConflictError, match="Nothing can be paid here now"):
+        till.submit()
+    assert (till.operations(), till.sent()) == ([], [])
 
 
 @pytest.mark.parametrize("failure", [TEMPORARY, DECLINED], ids=["temporary", "declined"])
