@@ -45,6 +45,9 @@ MARKERS = {
     "deep": "takes more than twenty: runs with --all, or when its file is named",
     "browser": "drives a real Chromium; runs after every other test",
 }
+# Browsers and other people's shops fail now and then on a busy machine. Under --all they may try once more, and the
+# summary names who did: look at each, for it may be ours. Nothing else gets a second chance: a race is a fault.
+SHOPS = Path(__file__).parent / "plugin"
 # Playwright's synchronous API leaves an event loop running in its thread until its module is over, and asyncio.run()
 # refuses to start in it. Browser tests therefore come last in their file; files with browser or serial tests come last.
 _LAST = {"serial": 1, "browser": 2}
@@ -80,6 +83,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
+        if config.getoption("--all") and (item.get_closest_marker("browser") or item.path.parent == SHOPS):
+            item.add_marker(pytest.mark.flaky(reruns=1))
     ranks = {
         item: max((rank for name, rank in _LAST.items() if item.get_closest_marker(name)), default=0) for item in items
     }
