@@ -2,11 +2,12 @@
 
 import itertools
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select
 
-from gateway.domain.donations import ConfigMode, Frequency, GiftKind, GiftTerms, WholeTotals
+from gateway.domain.donations import ConfigMode, DonationStatus, Frequency, GiftKind, GiftTerms, WholeTotals
 from gateway.domain.postings import charity_paid_account, owed_account
 from gateway.engine.donations.giving import Donor, NewGift
 from gateway.engine.donations.records import (
@@ -61,6 +62,21 @@ class Charities:
         campaign = CampaignRecord(**row | more)
         self._insert(schema.campaign, campaign.row())
         return campaign
+
+    def add_gift(self, campaign: CampaignRecord, units: int, at: datetime | None, *, gone: int = 0) -> None:
+        """Write down that a campaign was given so much then, without the payment: for what only reads."""
+        ids, code = self.engine.core.ids, campaign.currency
+        status = DonationStatus.PENDING if at is None else DonationStatus.RECEIVED
+        donation = DonationRecord(
+            id=ids.new("don"), merchant_id=campaign.merchant_id, livemode=False, charity_id=campaign.charity_id,
+            campaign_id=campaign.id, config_id=None, session_id=ids.new("cs"), payment_id=ids.new("pay"),
+            subscription_id=None, pledge_id=None, kind=GiftKind.CAMPAIGN, frequency=Frequency.ONCE, status=status,
+            amount=Money(units, code), fee_cover=Money.zero(code), amount_received=Money(units, code),
+            amount_reversed=Money(gone, code), received={code: units}, reversed_={code: gone} if gone else {},
+            is_anonymous=False, on_wall=False, locale=None, form_id=None, sequence=1, received_at=at,
+            created_at=campaign.created_at, updated_at=campaign.created_at,
+        )  # fmt: skip
+        self._insert(schema.donation, donation.row())
 
     def offer(self, charity: CharityRecord | None = None, currency: str = "USD", **terms: Any) -> ConfigRecord:
         """Let the checkout offer gifts in this currency."""

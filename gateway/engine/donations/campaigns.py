@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import insert, select, update
@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 from gateway.domain.donations import Frequency
 from gateway.engine.core import Core
 from gateway.engine.donations.charities import active_charity
+from gateway.engine.donations.progress import GiftDay, gift_days
 from gateway.engine.donations.records import CampaignRecord, own_campaign
 from gateway.engine.idempotency import Intent, Reply, once
 from gateway.engine.paging import Page, PageRequest, fetch_page
@@ -103,6 +104,15 @@ class Campaigns:
             return self.shown(CampaignRecord.of(row))
 
         return self._core.db.read(lambda tx: fetch_page(tx, table, query, owner, request, to_object))
+
+    def by_day(self, owner: Owner, campaign_id: str, since: date, until: date) -> list[GiftDay]:
+        """Return what came on each day of UTC, from `since` to `until`, both included; days without gifts are left out.
+
+        Raises:
+            NotFoundError: there is no such campaign, or it is somebody else's.
+            InvalidRequestError: these are more than `MAX_DAYS` days, or run backwards.
+        """
+        return self._core.db.read(lambda tx: gift_days(tx, own_campaign(tx, owner, campaign_id), since, until))
 
     def update(self, owner: Owner, campaign_id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Change what its form says and offers; its charity and its currency never change.
