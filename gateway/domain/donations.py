@@ -52,6 +52,15 @@ class DonationStatus(StrEnum):
     CANCELED = "canceled"
 
 
+class CommentStatus(StrEnum):
+    """Where what a donor wrote stands: to be read, on the wall, kept off it; `private`: never meant for the wall."""
+
+    PENDING = "pending"
+    SHOWN = "shown"
+    HIDDEN = "hidden"
+    PRIVATE = "private"
+
+
 class ConfigMode(StrEnum):
     """What a checkout offers."""
 

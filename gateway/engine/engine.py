@@ -12,6 +12,7 @@ from gateway.engine.customers import Customers
 from gateway.engine.disputes import Disputes
 from gateway.engine.donations.campaigns import Campaigns
 from gateway.engine.donations.charities import Charities
+from gateway.engine.donations.comments import Comments
 from gateway.engine.donations.configs import DonationConfigs
 from gateway.engine.donations.donations import Donations
 from gateway.engine.donations.donors import Donors
@@ -81,6 +82,7 @@ class Engine:
         self.campaigns = Campaigns(core)
         self.donation_configs = DonationConfigs(core, self.gifts)
         self.donations = Donations(core)
+        self.comments = Comments(core)
         self.donation_payouts = DonationPayouts(core)
         self.payments = Payments(core)
         self.attempts = Attempts(core)

@@ -71,6 +71,7 @@ class ErrorCode(StrEnum):
     GIFT_NOT_CHANGEABLE = "gift_not_changeable"
     FORM_EXPIRED = "form_expired"
     GIVING_PAUSED = "giving_paused"
+    COMMENT_PRIVATE = "comment_private"
     PAYOUT_EXCEEDS_OWED = "payout_exceeds_owed"
     PROVIDER_DECLINED = "provider_declined"
     PROVIDER_UNAVAILABLE = "provider_unavailable"

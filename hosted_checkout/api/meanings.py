@@ -123,6 +123,7 @@ MEANINGS: Final = {
     ErrorCode.GIVING_PAUSED: (
         "429. Too many gifts were tried from here in a short time. Nothing was given. Come back after `Retry-After`."
     ),
+    ErrorCode.COMMENT_PRIVATE: "409. The donor wrote this to the charity, not to the wall: nobody else may see it.",
     ErrorCode.PAYOUT_EXCEEDS_OWED: (
         "409. More than the charity is owed in that currency; `detail` says how much that is. Gifts that went to the "
         "charity at once are not owed to it any more."

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.conversion import fee_cover
-from gateway.domain.donations import REPEATS, DonationStatus, Frequency, GiftKind
+from gateway.domain.donations import REPEATS, CommentStatus, DonationStatus, Frequency, GiftKind
 from gateway.domain.words import SessionMode
 from gateway.engine.core import Core
 from gateway.engine.donations.records import (
@@ -28,7 +28,6 @@ from gateway.storage import schema
 from gateway.storage.database import Tx
 
 LIFETIME: Final = timedelta(hours=1)  # of the checkout page that a donor is sent to
-COMMENT_PENDING: Final = "pending"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,7 +284,7 @@ def insert_donor(tx: Tx, donation: DonationRecord, donor: Donor) -> None:
         "email": donor.email,
         "address": donor.address,
         "comment": donor.comment,
-        "comment_status": COMMENT_PENDING,
+        "comment_status": CommentStatus.PENDING.value,
         "tribute": None if donor.tribute is None else dict(donor.tribute),
         "statement_token": secret_token(),
     }

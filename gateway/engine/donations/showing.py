@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, select
 
-from gateway.domain.donations import DonationStatus, Frequency
+from gateway.domain.donations import CommentStatus, DonationStatus, Frequency
 from gateway.domain.words import PaymentStatus, SessionMode
 from gateway.engine.core import Core
 from gateway.engine.donations.giving import Donor, NewGift
@@ -31,7 +31,6 @@ from gateway.storage.database import Tx
 from gateway.storage.statements import total
 
 WALL_LIMIT: Final = 12  # the newest: a wall is there to be glanced at
-COMMENT_SHOWN: Final = "shown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +144,7 @@ def _wall(tx: Tx, campaign: CampaignRecord) -> tuple[WallEntry, ...]:
             gifts.c.received_at.is_not(None),
             gifts.c.status == DonationStatus.RECEIVED.value,
             gifts.c.on_wall.is_(True),
-            donors.c.comment_status == COMMENT_SHOWN,
+            donors.c.comment_status == CommentStatus.SHOWN.value,
         )
         .order_by(gifts.c.received_at.desc(), gifts.c.id.desc())
         .limit(WALL_LIMIT)
