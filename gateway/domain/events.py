@@ -52,6 +52,7 @@ class EventType(StrEnum):
     DONATION_RECEIVED = "donation.received"
     DONATION_REFUNDED = "donation.refunded"
     DONATION_PAYOUT_RECORDED = "donation.payout_recorded"
+    DONATION_PAYOUT_CANCELED = "donation.payout_canceled"
     TRANSFER_UNMATCHED = "transfer.unmatched"
     ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     PING = "ping"

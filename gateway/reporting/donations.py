@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import select
 
 from gateway.domain.ageing import EDGES, Bucket, Movement, ageing
+from gateway.domain.donations import PAYOUT_CANCELED_ENTRY, PAYOUT_ENTRY
 from gateway.domain.postings import POSTED, charity_paid_account, owed_account
 from gateway.kernel.clock import rfc3339
 from gateway.kernel.money import Money
@@ -22,7 +23,6 @@ CSV_HEAD: Final = (
     "fee_cover", "amount_received", "amount_reversed",
 )  # fmt: skip
 CHUNK: Final = 1000  # rows that a read brings at once
-PAYOUT_ENTRY: Final = "donation_payout"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,8 @@ class Standing:
     """What a charity was given in one currency: `gifts` = `reversed` + `paid_out` + `paid_at_source` + `owed`.
 
     Attributes:
-        paid_out: what payouts say that were written down.
+        paid_out: what payouts say that were written down and stand.
+        payouts_canceled: what payouts said that were written down by mistake: part of nothing else here.
         paid_at_source: what payers sent to the charity's own address.
         kept: what the account holder's own charity was given and owes nobody.
         ages: how long it has been owed, the youngest first.
@@ -39,6 +40,7 @@ class Standing:
     gifts: Money
     reversed_: Money
     paid_out: Money
+    payouts_canceled: Money
     paid_at_source: Money
     kept: Money
     owed: Money
@@ -118,13 +120,14 @@ def _statement(tx: Tx, journal: Journal, charity_id: str, now: datetime) -> list
     owing, own = owed_account(charity_id, is_own=False), owed_account(charity_id, is_own=True)
     paid = charity_paid_account(charity_id)
     stands = _balances(tx, journal, charity_id, (owing, own, paid))
-    recorded = _recorded(tx, charity_id)
+    recorded, canceled = (_recorded(tx, charity_id, is_canceled=is_canceled) for is_canceled in (False, True))
     codes = {code for code, amount in gifts.items() if amount} | {code for _, code in stands}
     return [
         Standing(
             gifts=Money(gifts[code], code),
             reversed_=Money(reversed_[code], code),
             paid_out=Money(recorded[code], code),
+            payouts_canceled=Money(canceled[code], code),
             paid_at_source=Money(stands[paid, code] - recorded[code], code),
             kept=Money(stands[own, code], code),
             owed=Money(stands[owing, code], code),
@@ -154,10 +157,11 @@ def _balances(tx: Tx, journal: Journal, charity_id: str, accounts: Sequence[str]
     return Counter({(one.account, one.currency): -one.posted.atomic for one in found})
 
 
-def _recorded(tx: Tx, charity_id: str) -> Counter[str]:
-    """Return what payouts say that were written down, in atomic units by currency."""
+def _recorded(tx: Tx, charity_id: str, *, is_canceled: bool) -> Counter[str]:
+    """Return what payouts say that stand, or that were canceled, in atomic units by currency."""
     table = donation_payout
-    query = select(table.c.currency, total(tx, table.c.amount)).where(table.c.charity_id == charity_id)
+    is_wanted = table.c.canceled_at.is_not(None) if is_canceled else table.c.canceled_at.is_(None)
+    query = select(table.c.currency, total(tx, table.c.amount)).where(table.c.charity_id == charity_id, is_wanted)
     return Counter({code: int(amount) for code, amount in tx.execute(query.group_by(table.c.currency))})
 
 
@@ -172,7 +176,7 @@ def _movements(tx: Tx, code: str, currency: str) -> Iterator[Movement]:
         .join(account, account.c.id == posting.c.account_id)
         .join(journal_entry, journal_entry.c.id == posting.c.entry_id)
         .where(account.c.code == code, account.c.currency == currency, posting.c.layer == POSTED)
-        .where(journal_entry.c.kind != PAYOUT_ENTRY)
+        .where(journal_entry.c.kind.not_in((PAYOUT_ENTRY, PAYOUT_CANCELED_ENTRY)))
         .order_by(posting.c.entry_id.desc())
         .limit(CHUNK)
     )

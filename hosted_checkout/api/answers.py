@@ -409,7 +409,7 @@ _BY_PREFIX: dict[str, type[BaseModel]] = {
 }
 EVENT_OBJECTS: dict[EventType, type[BaseModel]] = {
     kind: _BY_PREFIX[prefix] for kind in EventType if (prefix := object_word(kind)) in _BY_PREFIX
-} | {EventType.DONATION_PAYOUT_RECORDED: DonationPayout}
+} | dict.fromkeys((EventType.DONATION_PAYOUT_RECORDED, EventType.DONATION_PAYOUT_CANCELED), DonationPayout)
 
 
 class RateSource(Shown):

@@ -73,6 +73,8 @@ class DonationPayout(Shown):
     reference: str = Field(description="What the transfer is called at your bank, or its signature on a chain.")
     evidence: str = Field(description="What proves it: a link or a text.")
     created_at: Instant
+    canceled_at: Instant | None = Field(description="It was written down by mistake, and counts no more.")
+    cancellation_reason: str | None = Field(description="Why, in your words.")
 
 
 class Charity(Shown):
@@ -113,6 +115,7 @@ class CharityStanding(Shown):
     gifts: MajorUnits
     reversed: MajorUnits = Field(description="What went back, by refunds and lost disputes.")
     paid_out: MajorUnits = Field(description="What you wrote down as paid out.")
+    payouts_canceled: MajorUnits = Field(description="What you wrote down and canceled; part of none of the others.")
     paid_at_source: MajorUnits = Field(description="What payers' wallets sent to the charity's own address.")
     kept: MajorUnits = Field(description="What your own charity was given; nobody is owed it.")
     owed: MajorUnits = Field(description="Below zero where more was paid out than stayed given.")

@@ -142,6 +142,7 @@ def _standing(one: Standing) -> dict[str, Any]:
         "gifts": one.gifts.major,
         "reversed": one.reversed_.major,
         "paid_out": one.paid_out.major,
+        "payouts_canceled": one.payouts_canceled.major,
         "paid_at_source": one.paid_at_source.major,
         "kept": one.kept.major,
         "owed": one.owed.major,

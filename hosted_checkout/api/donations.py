@@ -10,7 +10,7 @@ from gateway.kernel.errors import ErrorCode
 from gateway.kernel.money import parse_money
 from hosted_checkout.api.answers import ListOf
 from hosted_checkout.api.answers_giving import Donation, DonationPayout
-from hosted_checkout.api.fields import Amount, CampaignRef, CharityRef, CurrencyCode, Moment, Prose, Reference
+from hosted_checkout.api.fields import Amount, CampaignRef, CharityRef, CurrencyCode, Line, Moment, Prose, Reference
 from hosted_checkout.api.layer import Answer, Call, Empty, Rooms, Routes, Strict, listed
 from hosted_checkout.api.lists import PageQuery
 
@@ -38,6 +38,14 @@ class NewDonationPayout(Strict):
     reference: Reference = Field(description="What the transfer is called at your bank, or its signature on a chain.")
     evidence: Annotated[Prose, Field(min_length=1, max_length=2000)] = Field(
         description="What proves it: a link to the bank's statement, the charity's confirmation."
+    )
+
+
+class PayoutCancellation(Strict):
+    """Why a payout does not count."""
+
+    reason: Annotated[Line, Field(max_length=500, examples=["Written down twice."])] = Field(
+        description="In your words; the payout keeps them."
     )
 
 
@@ -107,3 +115,13 @@ def list_donation_payouts(rooms: Rooms, call: Call[Empty, PayoutQuery]) -> Answe
 def retrieve_donation_payout(rooms: Rooms, call: Call[Empty, Empty]) -> Answer:
     """Read a payout to a charity."""
     return Answer.of(rooms.engine.donation_payouts.retrieve(call.owner, call.id))
+
+
+@routes.post("/v1/donation_payouts/{id}/cancel", prefix="dpo", body=PayoutCancellation, answers={200: DonationPayout})
+def cancel_donation_payout(rooms: Rooms, call: Call[PayoutCancellation, Empty]) -> Answer:
+    """Cancel a payout that was written down by mistake.
+
+    It stays in your books beside a reversing entry, and the charity is owed again, for as long as it was before.
+    Canceled twice, it stays as it was canceled first.
+    """
+    return Answer.reply(rooms.engine.donation_payouts.cancel(call.intent, call.id, call.body.reason))

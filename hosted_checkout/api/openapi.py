@@ -77,6 +77,7 @@ _EVENT_WORDS: Final = {
     EventType.DONATION_RECEIVED: "A gift is here and final; it is owed to its charity.",
     EventType.DONATION_REFUNDED: "A gift went back, in part or in full, by a refund or a lost dispute.",
     EventType.DONATION_PAYOUT_RECORDED: "Money that was sent to a charity was written down.",
+    EventType.DONATION_PAYOUT_CANCELED: "A payout to a charity was canceled: what it was owed, it is owed again.",
     EventType.TRANSFER_UNMATCHED: "Money came that nobody could be credited with.",
     EventType.ENDPOINT_DISABLED: "Another endpoint failed for days and was switched off.",
     EventType.PING: "You asked for a test.",

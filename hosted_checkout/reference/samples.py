@@ -71,7 +71,7 @@ SDK: Final[Mapping[str, str]] = {
     "retrieve_active_donation_config": "donation_configs.active",
     "list_donations": "donations.list",
     "retrieve_donation": "donations.retrieve",
-    **{f"{verb}_donation_payout": f"donations.payouts.{verb}" for verb in ("record", "retrieve")},
+    **{f"{verb}_donation_payout": f"donations.payouts.{verb}" for verb in ("record", "retrieve", "cancel")},
     "list_donation_payouts": "donations.payouts.list",
     "list_events": "events.list",
     "retrieve_event": "events.retrieve",

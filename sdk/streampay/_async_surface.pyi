@@ -147,6 +147,9 @@ class AsyncDonationPayouts:
         evidence: str,
         idempotency_key: str | None = None,
     ) -> models.DonationPayout: ...
+    async def cancel(
+        self, payout_id: str, *, reason: str, idempotency_key: str | None = None
+    ) -> models.DonationPayout: ...
     async def retrieve(self, payout_id: str) -> models.DonationPayout: ...
     def list(
         self,

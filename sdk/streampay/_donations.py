@@ -303,6 +303,14 @@ class DonationPayouts(Resource):
         }
         return self._api.post(models.DonationPayout, _PAYOUTS, body, idempotency_key)
 
+    def cancel(self, payout_id: str, *, reason: str, idempotency_key: str | None = None) -> models.DonationPayout:
+        """Cancel a payout that was written down by mistake: the charity is owed again, for as long as it was before.
+
+        Canceled twice, it stays as it was canceled first.
+        """
+        body = {"reason": reason}
+        return self._api.post(models.DonationPayout, path_with(_PAYOUTS, payout_id, "/cancel"), body, idempotency_key)
+
     def retrieve(self, payout_id: str) -> models.DonationPayout:
         """Read a payout to a charity."""
         return self._api.get(models.DonationPayout, path_with(_PAYOUTS, payout_id))

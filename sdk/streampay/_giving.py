@@ -42,7 +42,10 @@ class Donation(Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DonationPayout(Model):
-    """Money that you sent to a charity: when, what the transfer is called, and what proves it."""
+    """Money that you sent to a charity: when, what the transfer is called, and what proves it.
+
+    With `canceled_at` it was written down by mistake, and counts no more.
+    """
 
     OBJECT: ClassVar[str | None] = "donation_payout"
 
@@ -55,6 +58,8 @@ class DonationPayout(Model):
     reference: str
     evidence: str
     created_at: datetime
+    canceled_at: datetime | None = None
+    cancellation_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +107,7 @@ class CharityStanding(Model):
     gifts: str
     reversed: str
     paid_out: str
+    payouts_canceled: str
     paid_at_source: str
     kept: str
     owed: str

@@ -11,6 +11,7 @@ from gateway.engine.donations.giving import NewGift
 from gateway.engine.donations.records import own_campaign
 from gateway.engine.records import SessionRecord
 from gateway.kernel.money import parse_money
+from gateway.ledger.proof import verify
 from gateway.storage.database import Database
 from tests.api.conftest import Door, an_order
 
@@ -304,6 +305,84 @@ def test_payouts_that_race_never_exceed_what_is_owed(door: Door) -> None:
         assert sorted(racers.map(pay, range(6))) == [201, 201, 409, 409, 409, 409]
     (standing,) = door.get(f"/v1/charities/{charity}/statement").json["standings"]
     assert (standing["paid_out"], standing["owed"]) == ("0.004000000", "0.001000000")
+
+
+def test_a_payout_that_was_a_mistake_is_canceled_by_a_reversing_entry(door: Door) -> None:
+    charity = a_charity(door)
+    given_by_wallet(door, charity)
+    path = f"/v1/donation_payouts/{door.post('/v1/donation_payouts', a_payout(charity, '0.003')).json['id']}"
+    canceled = door.post(f"{path}/cancel", {"reason": "Written down twice."}, key="c")
+    assert (canceled.status_code, canceled.json["cancellation_reason"]) == (200, "Written down twice.")
+    assert canceled.json["canceled_at"] is not None
+    assert door.post(f"{path}/cancel", {"reason": "Written down twice."}, key="c").json == canceled.json
+    door.shop.clock.advance(timedelta(days=1))
+    assert door.post(f"{path}/cancel", {"reason": "Another."}).json == canceled.json, "as it was canceled first"
+    assert door.get(path).json == canceled.json
+    assert door.get(f"/v1/donation_payouts?charity={charity}").json["data"] == [canceled.json]
+    entries = door.get("/v1/ledger_entries").json["data"][:2]
+    assert [entry["kind"] for entry in entries] == ["donation_payout_canceled", "donation_payout"]
+    events = [event for event in door.get("/v1/events?limit=100").json["data"] if "payout" in event["type"]]
+    assert [(event["type"], event["sequence"], event["data"]["previous"]) for event in events] == [
+        ("donation.payout_canceled", 2, {"canceled_at": None}), ("donation.payout_recorded", 1, None),
+    ]  # fmt: skip
+    (standing,) = door.get(f"/v1/charities/{charity}/statement").json["standings"]
+    names = ("gifts", "reversed", "paid_out", "payouts_canceled", "paid_at_source", "kept", "owed")
+    assert [standing[name] for name in names] == [
+        "0.005000000", "0.000000000", "0.000000000", "0.003000000", "0.000000000", "0.000000000", "0.005000000",
+    ]  # fmt: skip
+    assert door.post("/v1/donation_payouts", a_payout(charity, "0.005")).status_code == 201
+    assert not door.shop.db.snapshot(verify).problems
+
+
+def test_what_is_owed_again_is_owed_since_its_gifts_came(door: Door) -> None:
+    charity = a_charity(door)
+    for days in (40, 51):
+        given_by_wallet(door, charity)
+        door.shop.clock.advance(timedelta(days=days))
+    statement = f"/v1/charities/{charity}/statement"
+    before = door.get(statement).json["standings"][0]["ages"]
+    assert [one["amount"] for one in before] == ["0.000000000", "0.005000000", "0.000000000", "0.005000000"]
+    payout = door.post("/v1/donation_payouts", a_payout(charity, "0.007")).json["id"]
+    ages = door.get(statement).json["standings"][0]["ages"]
+    assert [one["amount"] for one in ages] == ["0.000000000", "0.003000000", "0.000000000", "0.000000000"]
+    door.post(f"/v1/donation_payouts/{payout}/cancel", {"reason": "It never left."})
+    assert door.get(statement).json["standings"][0]["ages"] == before
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 501, "a\nb", "a\u202eb", None])
+def test_a_cancellation_says_why_in_a_line(door: Door, reason: str | None) -> None:
+    charity = a_charity(door)
+    given_by_wallet(door, charity)
+    path = f"/v1/donation_payouts/{door.post('/v1/donation_payouts', a_payout(charity, '0.003')).json['id']}"
+    answer = door.post(f"{path}/cancel", {"reason": reason})
+    assert (answer.status_code, answer.json["param"]) == (400, "/reason")
+    assert door.get(path).json["canceled_at"] is None
+
+
+def test_a_payout_is_canceled_once_however_many_do_it_while_others_pay_out(door: Door) -> None:
+    charity = a_charity(door)
+    given_by_wallet(door, charity)
+    whole = door.post("/v1/donation_payouts", a_payout(charity, "0.005")).json["id"]
+    cancel = (f"/v1/donation_payouts/{whole}/cancel", {"reason": "Twice."})
+    again = ("/v1/donation_payouts", a_payout(charity, "0.005", reference="SEPA 2"))
+
+    def race(sent: tuple[str, dict[str, object]]) -> int:
+        client = door.client.application.test_client()
+        racer = Door(shop=door.shop, client=client, key=door.key)
+        return int(racer.send("POST", sent[0], json=sent[1]).status_code)
+
+    with ThreadPoolExecutor(8) as racers:
+        answers = list(racers.map(race, [cancel, again] * 4))
+    assert answers[::2] == [200] * 4
+    assert answers[1::2].count(201) <= 1
+    assert set(answers[1::2]) <= {201, 409}
+    types = [event["type"] for event in door.get("/v1/events?limit=100").json["data"]]
+    assert types.count("donation.payout_canceled") == 1
+    (standing,) = door.get(f"/v1/charities/{charity}/statement").json["standings"]
+    paid = "0.005000000" if 201 in answers else "0.000000000"
+    left = "0.000000000" if 201 in answers else "0.005000000"
+    assert (standing["paid_out"], standing["owed"], standing["payouts_canceled"]) == (paid, left, "0.005000000")
+    assert not door.shop.db.snapshot(verify).problems
 
 
 def test_a_statement_tells_how_long_a_charity_has_waited(door: Door) -> None:

@@ -97,6 +97,7 @@ def foreign_gifts(owner: Door) -> dict[str, tuple[str, str, dict[str, object] | 
     owner.shop.engine.giving.give(campaign, gift)
     donation = charities.donations()[-1]
     page = f"/v1/donation_campaigns/{campaign.id}"
+    payout = f"/v1/donation_payouts/{a_donation_payout(owner, charities)}"
     return {
         "retrieve_charity": ("GET", charity, None),
         "update_charity": ("PATCH", charity, {"name": "Eve"}),
@@ -109,7 +110,8 @@ def foreign_gifts(owner: Door) -> dict[str, tuple[str, str, dict[str, object] | 
         "retrieve_donation_config": ("GET", config, None),
         "archive_donation_config": ("POST", f"{config}/archive", {}),
         "retrieve_donation": ("GET", f"/v1/donations/{donation.id}", None),
-        "retrieve_donation_payout": ("GET", f"/v1/donation_payouts/{a_donation_payout(owner, charities)}", None),
+        "retrieve_donation_payout": ("GET", payout, None),
+        "cancel_donation_payout": ("POST", f"{payout}/cancel", {"reason": "Eve"}),
     }
 
 

@@ -1,5 +1,6 @@
 """Orders, campaigns, refunds, disputes, payouts in any order: each charity's books are whole after every step."""
 
+import json
 from contextlib import suppress
 from datetime import timedelta
 from fractions import Fraction
@@ -38,6 +39,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.charities = [self.shop.add_charity(), self.shop.add_charity(), self.shop.add_charity(is_own=True)]
         self.paid: list[SessionRecord] = []
+        self.payouts: list[str] = []
         self.reports = DonationReports(self.shop.db, self.shop.engine.core.journal)
 
     def charity(self, place: int) -> CharityRecord:
@@ -110,7 +112,23 @@ class Machine(RuleBasedStateMachine):
             reference="SEPA",
             evidence="a letter",
         )
-        self.shop.engine.donation_payouts.record(self.shop.shop.intent(), new)
+        reply = self.shop.engine.donation_payouts.record(self.shop.shop.intent(), new)
+        self.payouts.append(json.loads(reply.body)["id"])
+
+    @precondition(lambda self: self.payouts)
+    @rule(place=PLACE)
+    def cancel_a_payout(self, place: int) -> None:
+        """Call one of the newest payouts a mistake; a second time, that changes nothing."""
+        payout_id = self.payouts[-1 - place % min(3, len(self.payouts))]
+        payouts, charity = self.shop.engine.donation_payouts, self.charity_of(payout_id)
+        payouts.cancel(self.shop.shop.intent(), payout_id, "a mistake")
+        once = self.standings(charity)
+        payouts.cancel(self.shop.shop.intent(), payout_id, "again")
+        assert self.standings(charity) == once
+
+    def charity_of(self, payout_id: str) -> CharityRecord:
+        payout = self.shop.engine.donation_payouts.retrieve(self.shop.owner, payout_id)
+        return next(one for one in self.charities if one.id == payout["charity"])
 
     @rule(days=st.integers(1, 45))
     def wait(self, days: int) -> None:

@@ -249,6 +249,10 @@ _EVENTS: Final[dict[str, tuple[dict[str, Any], dict[str, Any] | None]]] = {
         {"status": "reversed", "amount_reversed": "0.70"},
         {"amount_reversed": "0.00", "status": "received"},
     ),
+    "donation.payout_canceled": (
+        {"canceled_at": _AT, "cancellation_reason": "Written down twice."},
+        {"canceled_at": None},
+    ),
     "webhook_endpoint.disabled": (
         {"status": "disabled", "disabled_reason": "Nothing but failures for five days."},
         None,

@@ -102,6 +102,20 @@ def test_a_payout_and_a_statement(client: StreamPay, cards: CardShop, charity: m
     assert_nothing_unknown(payout, statement, standing, *standing.ages)
 
 
+def test_a_payout_is_canceled(client: StreamPay, cards: CardShop, charity: models.Charity) -> None:
+    rounded_up(client, cards, charity)
+    terms: dict[str, Any] = {"charity": charity.id, "currency": "USD", "paid_at": cards.clock.now()}
+    made = client.donations.payouts.record(amount="0.50", reference="SEPA 1", evidence="a letter", **terms)
+    canceled = client.donations.payouts.cancel(made.id, reason="Written down twice.", idempotency_key=made.id)
+    assert (canceled.cancellation_reason, canceled.canceled_at is not None) == ("Written down twice.", True)
+    assert client.donations.payouts.cancel(made.id, reason="Another.") == canceled
+    assert client.donations.payouts.retrieve(made.id) == canceled
+    (standing,) = client.charities.statement(charity.id).standings
+    assert (standing.paid_out, standing.payouts_canceled, standing.owed) == ("0.00", "0.50", "0.70")
+    (event,) = [one for one in client.events.list(types=["donation.payout_canceled"]) if one.data.object == canceled]
+    assert_nothing_unknown(canceled, standing, event)
+
+
 def test_a_campaign_is_made_changed_read_and_closed(client: StreamPay, charity: models.Charity) -> None:
     campaigns = client.donations.campaigns
     made = campaigns.create(

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
+from gateway.domain.donations import PAYOUT_CANCELED_ENTRY, PAYOUT_ENTRY
 from gateway.domain.events import Event, EventType
 from gateway.domain.postings import charity_paid_account, owed_account
 from gateway.engine.core import Core
@@ -27,7 +28,7 @@ from gateway.storage.database import Tx
 log: Final = Log("engine")
 
 CREATED: Final = 201
-ENTRY_KIND: Final = "donation_payout"
+OK: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,19 +72,26 @@ class DonationPayouts:
         self._core.wake_delivery()
         return reply
 
+    def cancel(self, intent: Intent, payout_id: str, reason: str) -> Reply:
+        """Take back what was written down by mistake: the payout stays, a reversing entry makes the charity owed again.
+
+        What was canceled stays as it was canceled first, whoever cancels it again. Payouts of one charity wait for each
+        other, so a new one sees either all of this or nothing.
+
+        Raises:
+            NotFoundError: there is no such payout, or it is somebody else's.
+        """
+        reply = once(self._core, intent, lambda tx: self._cancel(tx, intent.owner, payout_id, reason))
+        self._core.wake_delivery()
+        return reply
+
     def retrieve(self, owner: Owner, payout_id: str) -> dict[str, Any]:
         """Return a payout of this owner.
 
         Raises:
             NotFoundError: there is none, or it is somebody else's.
         """
-        table = schema.donation_payout
-        is_own = (table.c.merchant_id == owner.merchant_id) & (table.c.livemode == owner.livemode)
-        query = select(table).where(table.c.id == payout_id, is_own)
-        row = self._core.db.read(lambda tx: tx.execute(query).mappings().one_or_none())
-        if row is None:
-            raise not_found("donation payout")
-        return donation_payout_object(dict(row))
+        return self._core.db.read(lambda tx: donation_payout_object(_own_payout(tx, owner, payout_id)))
 
     def page(self, owner: Owner, request: PageRequest, *, charity_id: str | None = None) -> Page:
         """Return a page of this owner's payouts, newest first."""
@@ -104,9 +112,23 @@ class DonationPayouts:
         row = self._row(owner, new)
         tx.execute(insert(schema.donation_payout), row)
         self._book(tx, charity, row["id"], new)
-        self._tell(tx, owner, row)
+        self._tell(tx, EventType.DONATION_PAYOUT_RECORDED, row)
         log.info("donation_payout_recorded", charity_id=charity.id, donation_payout_id=row["id"])
         return Reply(status_code=CREATED, body=canonical_json(donation_payout_object(row)))
+
+    def _cancel(self, tx: Tx, owner: Owner, payout_id: str, reason: str) -> Reply:
+        charity_id = _own_payout(tx, owner, payout_id)["charity_id"]
+        own_charity(tx, owner, charity_id, lock=True)
+        row = _own_payout(tx, owner, payout_id, lock=True)  # read again: another may have canceled it meanwhile
+        if row["canceled_at"] is None:
+            changes = {"canceled_at": self._core.clock.now(), "cancellation_reason": reason}
+            table = schema.donation_payout
+            tx.execute(update(table).where(table.c.id == payout_id).values(changes))
+            row |= changes
+            self._take_back(tx, row)
+            self._tell(tx, EventType.DONATION_PAYOUT_CANCELED, row)
+            log.info("donation_payout_canceled", charity_id=charity_id, donation_payout_id=payout_id)
+        return Reply(status_code=OK, body=canonical_json(donation_payout_object(row)))
 
     def _owed(self, tx: Tx, charity: CharityRecord, code: str) -> Money:
         """Return what the books owe a charity; the caller holds its row."""
@@ -126,13 +148,15 @@ class DonationPayouts:
             "reference": new.reference,
             "evidence": new.evidence,
             "created_at": self._core.clock.now(),
+            "canceled_at": None,
+            "cancellation_reason": None,
         }
 
     def _book(self, tx: Tx, charity: CharityRecord, payout_id: str, new: NewDonationPayout) -> None:
         draft = EntryDraft(
             merchant_id=charity.merchant_id,
             livemode=charity.livemode,
-            kind=ENTRY_KIND,
+            kind=PAYOUT_ENTRY,
             subject_id=payout_id,
             subject_version=1,
             legs=(
@@ -143,20 +167,45 @@ class DonationPayouts:
         )
         self._core.journal.post(tx, draft)
 
-    def _tell(self, tx: Tx, owner: Owner, row: Mapping[str, Any]) -> None:
+    def _take_back(self, tx: Tx, row: Mapping[str, Any]) -> None:
+        """Post the mirror of what a payout booked."""
+        (booked,) = self._core.journal.entries(tx, row["merchant_id"], row["livemode"], subject_id=row["id"], limit=2)
+        self._core.journal.reverse(
+            tx, booked.id, subject_version=2, effective_at=row["canceled_at"], kind=PAYOUT_CANCELED_ENTRY
+        )
+
+    def _tell(self, tx: Tx, kind: EventType, row: Mapping[str, Any]) -> None:
+        """Append the first event of a payout, or the second, which says that it is canceled."""
+        is_first = row["canceled_at"] is None
         append(
             tx,
             Event(
                 id=self._core.ids.new("evt"),
-                type=EventType.DONATION_PAYOUT_RECORDED,
-                merchant_id=owner.merchant_id,
-                livemode=owner.livemode,
+                type=kind,
+                merchant_id=row["merchant_id"],
+                livemode=row["livemode"],
                 object_id=row["id"],
-                sequence=1,
-                created_at=row["created_at"],
+                sequence=1 if is_first else 2,
+                created_at=row["canceled_at"] or row["created_at"],
                 data=donation_payout_object(row),
+                previous=None if is_first else {"canceled_at": None},
             ),
         )
+
+
+def _own_payout(tx: Tx, owner: Owner, payout_id: str, *, lock: bool = False) -> dict[str, Any]:
+    """Return the row of a payout of this owner; `lock` holds it until the tx ends.
+
+    Raises:
+        NotFoundError: there is none, or it is somebody else's.
+    """
+    table = schema.donation_payout
+    is_own = (table.c.merchant_id == owner.merchant_id) & (table.c.livemode == owner.livemode)
+    query = select(table).where(table.c.id == payout_id, is_own)
+    row = tx.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+    if row is None:
+        raise not_found("donation payout")
+    return dict(row)
 
 
 def donation_payout_object(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,4 +221,6 @@ def donation_payout_object(row: Mapping[str, Any]) -> dict[str, Any]:
         "reference": row["reference"],
         "evidence": row["evidence"],
         "created_at": rfc3339(row["created_at"]),
+        "canceled_at": None if row["canceled_at"] is None else rfc3339(row["canceled_at"]),
+        "cancellation_reason": row["cancellation_reason"],
     }

@@ -205,7 +205,7 @@ donation_receipt = table(
     Index(None, "merchant_id", "livemode", "id"),
 )
 
-# Money that was sent to a charity, with what proves it.
+# Money that was sent to a charity, with what proves it. It never changes, except that it is canceled, once.
 donation_payout = table(
     "donation_payout",
     "engine",
@@ -218,6 +218,8 @@ donation_payout = table(
     Column("reference", String(120), nullable=False),
     Column("evidence", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("canceled_at", Instant),
+    Column("cancellation_reason", String(500)),
     Index(None, "merchant_id", "livemode", "id"),
 )
 
