@@ -3,10 +3,11 @@
 from typing import Final
 from urllib.parse import urlsplit
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from donation_widget import CATALOGUES, STATIC, Door, FormTokens, donation_blueprint, receipts_blueprint
 from gateway.kernel.ids import RandomIds
+from gateway.reporting.donations import DonationReports
 from gateway.settings import Settings, secret_keys
 from gateway.storage.migrate import current_revision, newest_revision
 from gateway.wiring import House
@@ -20,6 +21,7 @@ from hosted_checkout.assets import assets_blueprint
 from hosted_checkout.checkout.blueprint import checkout_blueprint
 from hosted_checkout.checkout.rendering import SandboxWallet
 from hosted_checkout.compression import install_compression
+from hosted_checkout.dashboard import dashboard_blueprint
 from hosted_checkout.i18n import install_i18n
 from hosted_checkout.inbound import inbound_blueprint
 from hosted_checkout.reference import reference_blueprint
@@ -58,20 +60,8 @@ def create_app(house: House) -> Flask:
     app.register_blueprint(
         checkout_blueprint(house.engine.checkout, clock=house.clock, sandbox_wallet=sandbox, form_action=form_action)
     )
-    app.register_blueprint(
-        donation_blueprint(
-            Door(
-                showing=house.engine.showing,
-                giving=house.engine.giving,
-                guard=house.engine.guard,
-                tokens=FormTokens(secret_keys(settings), house.clock),
-                clock=house.clock,
-                proxies=settings.trusted_proxies,
-            ),
-            base_url=settings.base_url,
-        )
-    )
-    app.register_blueprint(receipts_blueprint(house.engine.receipts, house.engine.pledges, house.engine.stopping))
+    for door in (_donation_door, _receipts_door, _dashboard_door):
+        app.register_blueprint(door(house))
     app.register_blueprint(inbound_blueprint(house.engine.inbound))
     app.register_blueprint(reference_blueprint(document(ROUTES, base_url=house.engine.core.base_url), MEANINGS))
     app.register_blueprint(
@@ -84,6 +74,29 @@ def create_app(house: House) -> Flask:
         )
     )
     return app
+
+
+def _donation_door(house: House) -> Blueprint:
+    engine, settings = house.engine, house.settings
+    door = Door(
+        showing=engine.showing,
+        giving=engine.giving,
+        guard=engine.guard,
+        tokens=FormTokens(secret_keys(settings), house.clock),
+        clock=house.clock,
+        proxies=settings.trusted_proxies,
+    )
+    return donation_blueprint(door, base_url=settings.base_url)
+
+
+def _receipts_door(house: House) -> Blueprint:
+    return receipts_blueprint(house.engine.receipts, house.engine.pledges, house.engine.stopping)
+
+
+def _dashboard_door(house: House) -> Blueprint:
+    reports = DonationReports(house.db, house.engine.core.journal)
+    is_secure = house.settings.base_url.startswith("https://")
+    return dashboard_blueprint(house.engine, reports, clock=house.clock, is_secure=is_secure)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -39,6 +39,7 @@ from gateway.engine.reading import Reading
 from gateway.engine.refund_transfers import RefundTransfers
 from gateway.engine.refunds import Refunds
 from gateway.engine.sessions import Sessions
+from gateway.engine.staff import Staff
 from gateway.engine.subscriptions import Subscriptions
 from gateway.engine.unmatched import Unmatched
 from gateway.engine.wallets import Wallets
@@ -53,6 +54,7 @@ class Engine:
         self.core = core
         self.merchants = Merchants(core)
         self.api_keys = ApiKeys(core, endpoints.box, self.merchants.forget_known)
+        self.staff = Staff(core)
         self.clockwork = Clockwork(core)
         self.reading = Reading(core)
         self.commands = Commands(core)
@@ -106,4 +108,4 @@ class Engine:
 
     def close_windows(self) -> int:
         """Close the windows of payments that are over, and forget what is old; asks nobody outside."""
-        return expire_due(self.core) + prune(self.core) + self.inbound.prune()
+        return expire_due(self.core) + prune(self.core) + self.inbound.prune() + self.staff.prune()

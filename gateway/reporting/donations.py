@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from gateway.domain.ageing import EDGES, Bucket, Movement, ageing
 from gateway.domain.donations import PAYOUT_CANCELED_ENTRY, PAYOUT_ENTRY
@@ -23,6 +23,7 @@ CSV_HEAD: Final = (
     "fee_cover", "amount_received", "amount_reversed",
 )  # fmt: skip
 CHUNK: Final = 1000  # rows that a read brings at once
+_SUMMED: Final = ("amount_received", "amount_reversed", "fee_cover")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,10 @@ class DonationReports:
     def campaign(self, campaign_id: str) -> CampaignReport:
         """Return what a campaign that exists collected."""
         return self._db.snapshot(lambda tx: _campaign(tx, campaign_id))
+
+    def campaigns(self, merchant_id: str, *, livemode: bool) -> dict[str, Sums]:
+        """Return what each campaign of an account collected in a mode, by its id; without those without gifts."""
+        return self._db.read(lambda tx: _by_campaign(tx, merchant_id, livemode=livemode))
 
     def rows(self, *, charity_id: str | None = None, campaign_id: str | None = None) -> list[tuple[str, ...]]:
         """Return every gift that came as fields of a table, under `CSV_HEAD`, the oldest first."""
@@ -189,7 +194,7 @@ def _movements(tx: Tx, code: str, currency: str) -> Iterator[Movement]:
 
 def _campaign(tx: Tx, campaign_id: str) -> CampaignReport:
     code = tx.execute(select(campaign.c.currency).where(campaign.c.id == campaign_id)).scalar_one()
-    names = ("amount_received", "amount_reversed", "fee_cover")
+    names = _SUMMED
     query = select(donation.c.received_at, *(donation.c[name] for name in names)).where(
         donation.c.campaign_id == campaign_id, donation.c.received_at.is_not(None)
     )
@@ -203,6 +208,22 @@ def _campaign(tx: Tx, campaign_id: str) -> CampaignReport:
         whole=_sums(whole, code),
         months=[Month(name=name, sums=_sums(found, code)) for name, found in sorted(months.items())],
     )
+
+
+def _by_campaign(tx: Tx, merchant_id: str, *, livemode: bool) -> dict[str, Sums]:
+    sums = [total(tx, donation.c[name]).label(name) for name in _SUMMED]
+    query = (
+        select(campaign.c.id, campaign.c.currency, func.count().label("count"), *sums)
+        .join(donation, donation.c.campaign_id == campaign.c.id)
+        .where(campaign.c.merchant_id == merchant_id, campaign.c.livemode == livemode)
+        .where(donation.c.received_at.is_not(None))
+        .group_by(campaign.c.id, campaign.c.currency)
+    )
+    found = tx.execute(query).mappings()
+    return {
+        one["id"]: _sums(Counter({name: int(one[name]) for name in ("count", *_SUMMED)}), one["currency"])
+        for one in found
+    }
 
 
 def _sums(found: Counter[str], code: str) -> Sums:

@@ -19,7 +19,7 @@ from sandbox.demo.passing_time import let_time_pass
 from sandbox.demo.ports import DEFAULT_BASE, Ports
 from sandbox.demo.processes import DemoError
 from sandbox.demo.shopper import step
-from sandbox.demo.stage import Scene, open_stage
+from sandbox.demo.stage import Scene, dashboard_link, open_stage
 from sandbox.demo.wallet_purchase import WalletPurchase
 from sandbox.endings import ENDINGS
 
@@ -81,6 +81,7 @@ def show(scene: Scene, ending: Ending) -> int:
         KeyboardInterrupt: Ctrl-C.
         DemoError: a process died.
     """
+    link = dashboard_link(scene)
     sys.stdout.write(
         f"""
   StreamPay is running. Open the shop and buy something:
@@ -90,6 +91,10 @@ def show(scene: Scene, ending: Ending) -> int:
   At the checkout you may round up for a charity, whose own page collects with the donation widget:
 
       {scene.charity_url}
+
+  The merchant's dashboard; this link lets you in once, within ten minutes:
+
+      {link}
 
   By card: {GOOD_CARD} is good, {DECLINED_CARD} is declined; any later date, any code.
   By wallet: choose a coin, then "Test wallet", which signs for real on a chain that exists only here.

@@ -8,7 +8,7 @@ import requests
 from sandbox.demo.processes import DemoError
 from sandbox.demo.purse import Purse
 from sandbox.demo.shopper import Shopper, step
-from sandbox.demo.stage import Scene
+from sandbox.demo.stage import Scene, dashboard_link
 
 HTTP_S: Final = 20
 AMOUNT: Final = "10.00"
@@ -36,10 +36,18 @@ class WalletGift:
         self._purse.choose_sol(page_url)
         self._purse.pay(page_url)
         step("the gift arrives from a wallet", lambda: await_gift(self._scene, self._donor, "campaign", AMOUNT))
+        step("staff sees the gift in the dashboard", self._look_as_staff)
 
     def _look(self) -> None:
         if "streampay-donate" not in self._donor.read(self._scene.charity_url):
             raise DemoError("The charity's page shows no donation form.")
+
+    def _look_as_staff(self) -> None:
+        staff, campaign_id = Shopper(self._scene), self._scene.campaign_url.rpartition("/")[2]
+        staff.send(dashboard_link(self._scene), {})
+        page = staff.read(f"{self._scene.gateway_url}/dashboard/donations/{campaign_id}")
+        if f"<dd>${AMOUNT}</dd>" not in page:
+            raise DemoError("The dashboard does not show the gift.")
 
     def _give(self) -> str:
         found = re.search(r'name="form" value="([^"]+)"', self._donor.read(self._scene.campaign_url))

@@ -155,6 +155,11 @@ class _Stage:
         )
 
 
+def dashboard_link(scene: Scene) -> str:
+    """Return a link that lets staff into the dashboard, once."""
+    return run([*SERVER, "dashboard"], scene.environment).strip()
+
+
 def _merchant_wallet(chain_url: str) -> tuple[str, str]:
     """Return the test USDC mint and the merchant's address, with both of its accounts open on the chain."""
     wallet = TestWallet(chain_url, seed=MERCHANT_SEED)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, text
+from sqlalchemy import Row, select, text
 
 from gateway.engine.merchants import KNOWN_NS
 from gateway.kernel.clock import ManualClock
@@ -42,7 +42,7 @@ NOBODY = "http://127.0.0.1:9"  # the discard port: nobody listens
 KEY_FORM = re.compile(r"sk_test_[A-Za-z0-9_\-]{40,}\n")
 COMMANDS = (
     "serve", "worker", "migrate", "doctor", "account create", "account show", "account set", "keys create", "keys list",
-    "keys roll", "keys revoke", "ledger verify", "ledger prove", "reconcile", "settlement",
+    "dashboard", "keys roll", "keys revoke", "ledger verify", "ledger prove", "reconcile", "settlement",
     "donations owed", "donations report", "donations resend", "donations statement", "donations erase",
 )  # fmt: skip
 
@@ -130,7 +130,7 @@ def test_every_command_is_in_the_table_above() -> None:
             for name, sub in group.choices.items():
                 yield from names(sub, f"{prefix} {name}")
 
-    assert set(names(cli._parser())) == set(COMMANDS)
+    assert set(names(cli.parser())) == set(COMMANDS)
 
 
 def test_the_version_is_the_packages(run: Run) -> None:
@@ -401,6 +401,25 @@ def test_empty_books_and_sound_books_verify(run: Run, account: str, request: pyt
         "3 entries, 6 postings, 2 accounts: everything balances\n3 entries sealed in 1 blocks, head [0-9a-f]{64}\n",
         ended.out,
     )
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize(
+    ("network", "flags", "livemode"),
+    [("", [], False), ("solana:mainnet", [], True), ("solana:mainnet", ["--test"], False)],
+    ids=["nothing live", "live", "test asked for"],
+)
+def test_a_link_to_the_dashboard_is_printed_once_and_kept_as_a_hash(
+    run: Run, db: Database, monkeypatch: pytest.MonkeyPatch, network: str, flags: list[str], *, livemode: bool
+) -> None:
+    monkeypatch.setenv("STREAMPAY_SOLANA_LIVE_NETWORK", network)
+    monkeypatch.setenv("STREAMPAY_SOLANA_LIVE_RPC_URLS", NOBODY)
+    ended = run("dashboard", *flags)
+    assert (ended.status, ended.err) == (0, "It works once, within 10 minutes.\n")
+    matched = re.fullmatch(r"http\S+/dashboard/enter/([A-Za-z0-9_-]{43})\n", ended.out)
+    assert matched is not None
+    row = db.read(lambda tx: tx.execute(select(schema.staff_visit)).one())
+    assert (row.livemode, row.digest, matched[1] in str(row)) == (livemode, None, False)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,14 @@ from gateway.storage.schema.events import (
     webhook_secret,
     webhook_subscription,
 )
-from gateway.storage.schema.merchants import api_key, idempotency, merchant, receiving_account, test_clock_step
+from gateway.storage.schema.merchants import (
+    api_key,
+    idempotency,
+    merchant,
+    receiving_account,
+    staff_visit,
+    test_clock_step,
+)
 from gateway.storage.schema.payments import attempt, checkout_session, operation, payment, quote
 from gateway.storage.schema.providers import balance_line, charge, dispute, notification, payout, refund
 from gateway.storage.schema.subscriptions import (
@@ -99,6 +106,7 @@ __all__ = [
     "refund",
     "seal_block",
     "sealed_entry",
+    "staff_visit",
     "subscription",
     "subscription_period",
     "test_clock_step",

@@ -1,4 +1,4 @@
-"""Merchants, their receiving accounts and keys, the replies that an idempotency key remembers, and the test clock."""
+"""Merchants, their receiving accounts, keys and staff, what an idempotency key remembers, and the test clock."""
 
 from sqlalchemy import Boolean, Column, Index, Integer, String, UniqueConstraint
 
@@ -44,6 +44,20 @@ api_key = table(
     Column("revoked_at", Instant),
     Column("last_used_at", Instant),
     Index(None, "merchant_id"),
+)
+
+# A link to the dashboard, and the visit that it becomes; of both only hashes are kept.
+staff_visit = table(
+    "staff_visit",
+    "engine",
+    Column("id", Id(), primary_key=True),
+    *tenant(),
+    Column("link_digest", String(64), nullable=False, unique=True),
+    Column("digest", String(64), unique=True),
+    Column("created_at", Instant, nullable=False, index=True),
+    Column("entered_at", Instant),
+    Column("seen_at", Instant),
+    Column("left_at", Instant),
 )
 
 idempotency = table(

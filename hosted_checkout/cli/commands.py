@@ -8,42 +8,49 @@ import mimetypes
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final
 
-from donation_widget import Scribe
 from gateway import __version__
-from gateway.domain.ageing import EDGES
-from gateway.domain.merchants import Merchant, MerchantSettings
+from gateway.domain.merchants import MerchantSettings
 from gateway.domain.words import LatePolicy
-from gateway.engine.donations.receipts import statement_object
-from gateway.engine.idempotency import Intent
 from gateway.engine.records import Owner
+from gateway.engine.staff import LINK_LIFETIME
 from gateway.kernel.clock import rfc3339
 from gateway.kernel.errors import GatewayError, NotFoundError
 from gateway.kernel.log import Log, configure_logging
 from gateway.ledger.proof import verify
 from gateway.ledger.sealing import prove
-from gateway.reporting.donations import CSV_HEAD as GIFTS_HEAD
-from gateway.reporting.donations import DonationReports
 from gateway.reporting.reconciliation import CLEARING_PATIENCE, cases
 from gateway.reporting.settlements import CSV_HEAD, Settlements
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.storage.database import DatabaseUnavailableError
-from gateway.storage.migrate import current_revision, knows, newest_revision, upgrade
-from gateway.wiring import House, build_house
+from gateway.storage.migrate import newest_revision, upgrade
+from gateway.wiring import House
 from gateway.workers.endings import endings_held
 from gateway.workers.loops import Workers, all_loops
+from hosted_checkout.cli.donations import add_donations
+from hosted_checkout.cli.house import (
+    FAILED,
+    OK,
+    USAGE,
+    Command,
+    RefusedError,
+    add,
+    built,
+    complain,
+    group,
+    is_found,
+    known_revision,
+    opened,
+    the_merchant,
+)
 from hosted_checkout.doctor import examine
 
-Command = Callable[[argparse.Namespace, Settings], int]
-OK: Final = 0
-FAILED: Final = 1
-USAGE: Final = 2
 QUEUE_PER_THREAD: Final = 8  # requests waiting for each thread; more are left in the kernel's queue
 KILL_AFTER_S: Final = 9  # a server process that does not end; service managers kill everything after ten seconds
 MAX_NAME: Final = 120
@@ -52,40 +59,31 @@ MAX_DAYS: Final = 365
 log = Log("cli")
 
 
-class RefusedError(Exception):
-    """The command cannot be done; the message says why and what to do."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0 done, 1 refused or unhealthy, 2 wrong usage or settings."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     command: Command = options.command
     try:
         configure_logging("ERROR")  # a command speaks to a person; `serve` and `worker` set their own level
         return command(options, load_settings())
     except SettingsError as error:
-        return _complain(f"The settings do not add up:\n{error}", USAGE)
+        return complain(f"The settings do not add up:\n{error}", USAGE)
     except RefusedError as error:
-        return _complain(str(error), FAILED)
+        return complain(str(error), FAILED)
     except DatabaseUnavailableError as error:
-        return _complain(f"The database does not answer (STREAMPAY_DATABASE_URL): {error.reason}", FAILED)
+        return complain(f"The database does not answer (STREAMPAY_DATABASE_URL): {error.reason}", FAILED)
     except GatewayError as error:
-        return _complain(f"{error.param.lstrip('/')}: {error.message}" if error.param else error.message, FAILED)
+        return complain(f"{error.param.lstrip('/')}: {error.message}" if error.param else error.message, FAILED)
     except BrokenPipeError:  # `… | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-
-
-def _complain(message: str, status: int) -> int:
-    print(message, file=sys.stderr)
-    return status
 
 
 def serve(options: argparse.Namespace, settings: Settings) -> int:
     """Serve API and pages, and do the background work unless STREAMPAY_BACKGROUND is no."""
     del options
     _refuse_busy_port(settings)
-    with _opened(settings):
+    with opened(settings):
         pass
     from granian import Granian  # noqa: PLC0415 - no other command needs it, and it loads for a while
     from granian.constants import Interfaces  # noqa: PLC0415 - the same
@@ -113,7 +111,7 @@ def serve(options: argparse.Namespace, settings: Settings) -> int:
 def worker(options: argparse.Namespace, settings: Settings) -> int:
     """Do the background work: watch chains, deliver webhooks, expire, fetch rates, seal the journal."""
     del options
-    with endings_held() as wait, _opened(settings) as house:
+    with endings_held() as wait, opened(settings) as house:
         configure_logging(settings.log_level)
         workers = Workers(all_loops(house.work))
         workers.start()
@@ -126,17 +124,27 @@ def worker(options: argparse.Namespace, settings: Settings) -> int:
 def migrate(options: argparse.Namespace, settings: Settings) -> int:
     """Create or upgrade the database's tables."""
     del options
-    with closing(_built(settings)) as house:
-        before = _known_revision(house)
+    with closing(built(settings)) as house:
+        before = known_revision(house)
         upgrade(house.db)
         print(f"database at revision {newest_revision()} (was {before or 'empty'})")
     return OK
 
 
+def dashboard(options: argparse.Namespace, settings: Settings) -> int:
+    """Print a link that lets staff into the dashboard, once."""
+    with opened(settings) as house:
+        has_real_money = bool(house.engine.core.methods(livemode=True)) and not options.test
+        owner = Owner(merchant_id=the_merchant(house).id, livemode=has_real_money)
+        print(f"{house.engine.core.base_url}/dashboard/enter/{house.engine.staff.invite(owner)}")
+    print(f"It works once, within {LINK_LIFETIME.seconds // 60} minutes.", file=sys.stderr)
+    return OK
+
+
 def keys_create(options: argparse.Namespace, settings: Settings) -> int:
     """Print a new secret key, this once."""
-    with _opened(settings) as house:
-        merchant = _merchant(house)
+    with opened(settings) as house:
+        merchant = the_merchant(house)
         print(house.engine.merchants.create_key(merchant.id, livemode=options.live, description=options.description))
     print("Keep it now: it is not shown again. The shop's program reads it as STREAMPAY_API_KEY.", file=sys.stderr)
     return OK
@@ -145,8 +153,8 @@ def keys_create(options: argparse.Namespace, settings: Settings) -> int:
 def keys_list(options: argparse.Namespace, settings: Settings) -> int:
     """Print the account's keys: never the keys themselves."""
     del options
-    with _opened(settings) as house:
-        for key in house.engine.merchants.keys(_merchant(house).id):
+    with opened(settings) as house:
+        for key in house.engine.merchants.keys(the_merchant(house).id):
             used = "never used" if key.last_used_at is None else f"used {key.last_used_at:%Y-%m-%d %H:%M} UTC"
             named = "" if key.description is None else f"  {key.description}"
             print(f"{key.id}  {key.hint}  {'live' if key.livemode else 'test'}  {key.status}  {used}{named}")
@@ -155,7 +163,7 @@ def keys_list(options: argparse.Namespace, settings: Settings) -> int:
 
 def keys_roll(options: argparse.Namespace, settings: Settings) -> int:
     """Print a successor of a key; the old one goes on working for a while."""
-    with _opened(settings) as house, _key_named(options.key_id):
+    with opened(settings) as house, _key_named(options.key_id):
         print(house.engine.merchants.roll_key(options.key_id, timedelta(hours=options.grace_h)))
     print(f"Keep it now: it is not shown again. {options.key_id} ends in {options.grace_h} hours.", file=sys.stderr)
     return OK
@@ -163,7 +171,7 @@ def keys_roll(options: argparse.Namespace, settings: Settings) -> int:
 
 def keys_revoke(options: argparse.Namespace, settings: Settings) -> int:
     """End a key at once."""
-    with _opened(settings) as house, _key_named(options.key_id):
+    with opened(settings) as house, _key_named(options.key_id):
         house.engine.merchants.revoke_key(options.key_id)
         print(f"{options.key_id} is revoked")
     return OK
@@ -171,7 +179,7 @@ def keys_revoke(options: argparse.Namespace, settings: Settings) -> int:
 
 def account_create(options: argparse.Namespace, settings: Settings) -> int:
     """Open the merchant's account."""
-    with _opened(settings) as house:
+    with opened(settings) as house:
         if house.engine.merchants.first() is not None:
             raise RefusedError("There is an account already: use `streampay-server account set`.")
         merchant = house.engine.merchants.create(options.name, MerchantSettings())
@@ -182,8 +190,8 @@ def account_create(options: argparse.Namespace, settings: Settings) -> int:
 def account_show(options: argparse.Namespace, settings: Settings) -> int:
     """Print the account, its rules and where it takes money."""
     del options
-    with _opened(settings) as house:
-        merchant = _merchant(house)
+    with opened(settings) as house:
+        merchant = the_merchant(house)
         wallets = {
             mode: house.engine.merchants.wallets(Owner(merchant_id=merchant.id, livemode=mode == "live"))
             for mode in ("test", "live")
@@ -203,8 +211,8 @@ def account_set(options: argparse.Namespace, settings: Settings) -> int:
         changes["origins"] = tuple(changes["origins"])
     if "late_policy" in changes:
         changes["late_policy"] = LatePolicy(changes["late_policy"])
-    with _opened(settings) as house:
-        merchant = _merchant(house)
+    with opened(settings) as house:
+        merchant = the_merchant(house)
         wallets = [(options.solana_test_address, False), (options.solana_live_address, True)]
         wallets = [(address, livemode) for address, livemode in wallets if address]
         for _, livemode in wallets:
@@ -229,7 +237,7 @@ def _refuse_without_network(house: House, *, livemode: bool) -> None:
 def ledger_verify(options: argparse.Namespace, settings: Settings) -> int:
     """Rebuild every balance from the journal, check every entry and every seal."""
     del options
-    with _opened(settings) as house:
+    with opened(settings) as house:
         report = house.db.snapshot(verify)
     for problem in report.problems:
         print(f"{problem.check}: {problem.object_id}: {problem.message}", file=sys.stderr)
@@ -241,12 +249,12 @@ def ledger_verify(options: argparse.Namespace, settings: Settings) -> int:
 
 def ledger_prove(options: argparse.Namespace, settings: Settings) -> int:
     """Print, as JSON, what proves that a payment's entries stand in the sealed journal."""
-    with _opened(settings) as house:
+    with opened(settings) as house:
         proofs = house.db.read(lambda tx: prove(tx, options.subject))
         print(json.dumps([asdict(proof) for proof in proofs], indent=2, default=str))
     if proofs:
         return OK
-    return _complain(
+    return complain(
         f"No sealed entry belongs to {options.subject}: check the id, or wait: the background seals every few seconds.",
         FAILED,
     )
@@ -254,7 +262,7 @@ def ledger_prove(options: argparse.Namespace, settings: Settings) -> int:
 
 def reconcile(options: argparse.Namespace, settings: Settings) -> int:
     """List where our records and the providers' do not agree, and nobody has explained it yet."""
-    with _opened(settings) as house:
+    with opened(settings) as house:
         if options.now:
             house.engine.inbound.drain()
             house.engine.sweep()
@@ -271,11 +279,11 @@ def reconcile(options: argparse.Namespace, settings: Settings) -> int:
 
 def settlement(options: argparse.Namespace, settings: Settings) -> int:
     """Write every line of a payout as CSV, with fees and net."""
-    with _opened(settings) as house:
-        merchant = _merchant(house)
+    with opened(settings) as house:
+        merchant = the_merchant(house)
         owners = [Owner(merchant_id=merchant.id, livemode=mode) for mode in (True, False)]
-        if not any(_has(house.engine.payouts, owner, options.payout) for owner in owners):
-            return _complain("There is no such payout; `GET /v1/payouts` lists them.", FAILED)
+        if not any(is_found(house.engine.payouts, owner, options.payout) for owner in owners):
+            return complain("There is no such payout; `GET /v1/payouts` lists them.", FAILED)
         report = Settlements(house.db).report(options.payout)
     table = csv.writer(sys.stdout)
     table.writerow(CSV_HEAD)
@@ -285,91 +293,10 @@ def settlement(options: argparse.Namespace, settings: Settings) -> int:
     return FAILED if report.gap else OK
 
 
-def donations_owed(options: argparse.Namespace, settings: Settings) -> int:
-    """List what charities have been owed for long."""
-    with _opened(settings) as house:
-        reports = DonationReports(house.db, house.engine.core.journal)
-        days, merchant = options.older_than_days, _merchant(house)
-        found = reports.overdue(house.clock.now(), older_than_days=days, merchant_id=merchant.id)
-    for one in found:
-        print(f"{one.charity_id}  {'live' if one.livemode else 'test'}  {one.amount}  {one.charity_name}")
-    print(f"{len(found)} debts older than {days} days" if found else "no charity waits", file=sys.stderr)
-    return FAILED if found else OK
-
-
-def donations_report(options: argparse.Namespace, settings: Settings) -> int:
-    """Write every gift of a charity or a campaign as CSV."""
-    with _opened(settings) as house:
-        merchant = _merchant(house)
-        owners = [Owner(merchant_id=merchant.id, livemode=mode) for mode in (True, False)]
-        is_charity = options.subject.startswith("cha_")
-        verbs: Readable = house.engine.charities if is_charity else house.engine.campaigns
-        if not any(_has(verbs, owner, options.subject) for owner in owners):
-            return _complain("There is no such charity or campaign; the API lists them.", FAILED)
-        name = "charity_id" if is_charity else "campaign_id"
-        rows = DonationReports(house.db, house.engine.core.journal).rows(**{name: options.subject})
-    table = csv.writer(sys.stdout)
-    table.writerow(GIFTS_HEAD)
-    table.writerows(rows)
-    return OK
-
-
-class Readable(Protocol):
-    """Verbs of objects that are read by their id."""
-
-    def retrieve(self, owner: Owner, object_id: str, /) -> dict[str, Any]:
-        """Return one, or raise NotFoundError."""
-        ...
-
-
-def _has(verbs: Readable, owner: Owner, object_id: str) -> bool:
-    try:
-        verbs.retrieve(owner, object_id)
-    except NotFoundError:
-        return False
-    return True
-
-
-def donations_resend(options: argparse.Namespace, settings: Settings) -> int:
-    """Send the receipt of a donation once more."""
-    with _opened(settings) as house:
-        intent = Intent(owner=_owner(house, options), route="donations resend", key=None, request_hash="")
-        receipt = json.loads(house.engine.receipts.resend(intent, options.donation, email=options.email).body)
-        print(f"{receipt['receipt']} waits to be sent")
-        if not house.engine.mailroom.is_open:
-            raise RefusedError("No mail goes out: set STREAMPAY_SMTP_URL and STREAMPAY_MAIL_FROM within three days.")
-    return OK
-
-
-def donations_statement(options: argparse.Namespace, settings: Settings) -> int:
-    """Print what somebody gave to a charity in a year, as JSON or as PDF."""
-    with _opened(settings) as house:
-        owner = _owner(house, options)
-        view = house.engine.receipts.statement_of(owner, options.charity, options.email, options.year)
-    if options.pdf is None:
-        print(json.dumps(statement_object(view), indent=2, ensure_ascii=False))
-    else:
-        options.pdf.write_bytes(Scribe().statement_pdf(view, options.locale))
-        print(options.pdf)
-    return OK
-
-
-def donations_erase(options: argparse.Namespace, settings: Settings) -> int:
-    """Forget the person behind an address, and end what they promised; gifts and books stay."""
-    with _opened(settings) as house:
-        found = house.engine.donors.erase(_owner(house, options), options.email)
-        print(f"{found['donations']} donations are nameless now, {found['pledges']} promises ended")
-    return OK
-
-
-def _owner(house: House, options: argparse.Namespace) -> Owner:
-    return Owner(merchant_id=_merchant(house).id, livemode=not options.test)
-
-
 def doctor(options: argparse.Namespace, settings: Settings) -> int:
     """Look for what would keep a payment from arriving, and say what to do."""
     del options
-    with closing(_built(settings)) as house:
+    with closing(built(settings)) as house:
         findings = examine(house)
     for finding in findings:
         print(f"{'ok  ' if finding.is_ok else 'FAIL'}  {finding.subject}: {finding.detail}")
@@ -385,46 +312,6 @@ _RULES: Final = (
     "spread_bps",
     "match_by_exact_amount",
 )
-
-
-@contextmanager
-def _opened(settings: Settings) -> Iterator[House]:
-    """Open a house for one command; an embedded database is made first if it is not there."""
-    with closing(_built(settings)) as house:
-        revision = _known_revision(house)
-        if revision != newest_revision():
-            # An embedded database is brought up to date by itself; a shared one only by its operator.
-            if house.db.dialect != "sqlite":
-                raise RefusedError(
-                    "The database is not at this version's schema: run `streampay-server migrate` first."
-                )
-            upgrade(house.db)
-        house.engine.clockwork.follow()
-        yield house
-
-
-def _built(settings: Settings) -> House:
-    """Connect the rooms; what the machine lacks is said in one line."""
-    try:
-        return build_house(settings, composer=Scribe())
-    except ModuleNotFoundError as error:
-        extra = "mariadb" if "pymysql" in str(error.name).lower() else "postgres"
-        raise RefusedError(
-            f"The database's driver {error.name} is not installed: pip install 'streampay-server[{extra}]'"
-        ) from error
-    except OSError as error:
-        raise RefusedError(f"The database's folder cannot be used: {error.filename}: {error.strerror}") from error
-
-
-def _known_revision(house: House) -> str | None:
-    """Return the database's revision; a newer version's schema is nothing to work on."""
-    found = current_revision(house.db)
-    if found is not None and not knows(found):
-        raise RefusedError(
-            f"The database is at revision {found}, which a newer streampay-server made (this one knows "
-            f"{newest_revision()}): install that version again, or restore a backup."
-        )
-    return found
 
 
 def _refuse_busy_port(settings: Settings) -> None:
@@ -449,45 +336,41 @@ def _key_named(key_id: str) -> Iterator[None]:
         raise RefusedError(f"There is no key {key_id}: `streampay-server keys list` names them all.") from error
 
 
-def _merchant(house: House) -> Merchant:
-    merchant = house.engine.merchants.first()
-    if merchant is None:
-        raise RefusedError('There is no account yet: run `streampay-server account create --name "My shop"`.')
-    return merchant
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of every command."""
+    whole = argparse.ArgumentParser(
         prog="streampay-server",
         description="StreamPay: a payment gateway that a merchant runs for himself.",
         epilog="Settings come from the environment: STREAMPAY_DATABASE_URL and others, see docs/settings.md.",
     )
-    parser.add_argument("--version", action="version", version=f"streampay-server {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add(commands, "serve", serve)
-    _add(commands, "worker", worker)
-    _add(commands, "migrate", migrate)
-    _add_account(_group(commands, "account", "the merchant's account, its rules and receiving addresses"))
-    _add_keys(_group(commands, "keys", "secret API keys"))
-    ledger = _group(commands, "ledger", "the books and their proofs")
-    _add(ledger, "verify", ledger_verify)
-    _add(ledger, "prove", ledger_prove).add_argument("subject", help="a payment (pay_…) or chain transfer (xfer_…)")
-    review = _add(commands, "reconcile", reconcile)
+    whole.add_argument("--version", action="version", version=f"streampay-server {__version__}")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    add(commands, "serve", serve)
+    add(commands, "worker", worker)
+    add(commands, "migrate", migrate)
+    look = add(commands, "dashboard", dashboard)
+    look.add_argument("--test", action="store_true", help="begin with test money; a button there changes it")
+    _add_account(group(commands, "account", "the merchant's account, its rules and receiving addresses"))
+    _add_keys(group(commands, "keys", "secret API keys"))
+    ledger = group(commands, "ledger", "the books and their proofs")
+    add(ledger, "verify", ledger_verify)
+    add(ledger, "prove", ledger_prove).add_argument("subject", help="a payment (pay_…) or chain transfer (xfer_…)")
+    review = add(commands, "reconcile", reconcile)
     review.add_argument("--now", action="store_true", help="first ask the providers, as the worker does by itself")
     review.add_argument(
         "--older-than-days", type=_days, default=CLEARING_PATIENCE.days, help="how long a payout may take (default 10)"
     )
     review.add_argument("--json", action="store_true", help="for programs")
-    _add(commands, "settlement", settlement).add_argument("payout", help="po_… as `GET /v1/payouts` lists it")
-    _add_donations(_group(commands, "donations", "what charities are owed, receipts, and what donors ask for"))
-    _add(commands, "doctor", doctor)
-    return parser
+    add(commands, "settlement", settlement).add_argument("payout", help="po_… as `GET /v1/payouts` lists it")
+    add_donations(group(commands, "donations", "what charities are owed, receipts, and what donors ask for"))
+    add(commands, "doctor", doctor)
+    return whole
 
 
 def _add_account(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    _add(commands, "create", account_create).add_argument("--name", required=True, type=_name, help="what shoppers see")
-    _add(commands, "show", account_show)
-    change = _add(commands, "set", account_set)
+    add(commands, "create", account_create).add_argument("--name", required=True, type=_name, help="what shoppers see")
+    add(commands, "show", account_show)
+    change = add(commands, "set", account_set)
     change.add_argument("--name", type=_name, help="what shoppers see")
     change.add_argument("--brand-color", help="as #rrggbb; contrast is repaired where needed")
     change.add_argument("--logo", dest="logo_url", type=_logo, metavar="FILE", help="PNG, JPEG, WebP or SVG, 24 KiB")
@@ -506,38 +389,18 @@ def _add_account(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_keys(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    create = _add(commands, "create", keys_create)
+    create = add(commands, "create", keys_create)
     create.add_argument("--description", type=_name, help="what the key is for")
     mode = create.add_mutually_exclusive_group()
     mode.add_argument("--test", dest="live", action="store_false", default=False, help="for test money (default)")
     mode.add_argument("--live", dest="live", action="store_true", help="for real money")
-    _add(commands, "list", keys_list)
-    roll = _add(commands, "roll", keys_roll)
+    add(commands, "list", keys_list)
+    roll = add(commands, "roll", keys_roll)
     roll.add_argument("key_id", help="key_… as `keys list` prints it")
     roll.add_argument(
         "--grace-h", type=_grace_h, default=24, help="hours that the old key goes on working (default 24; 0: none)"
     )
-    _add(commands, "revoke", keys_revoke).add_argument("key_id", help="key_… as `keys list` prints it")
-
-
-def _add_donations(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    _add(commands, "owed", donations_owed).add_argument(
-        "--older-than-days", type=int, choices=(0, *EDGES), default=EDGES[0], help="how long (default 30)"
-    )
-    _add(commands, "report", donations_report).add_argument("subject", help="a charity (cha_…) or campaign (cmp_…)")
-    resend = _add(commands, "resend", donations_resend)
-    resend.add_argument("donation", help="don_… as `GET /v1/donations` lists it")
-    resend.add_argument("--email", help="another address than the donor left")
-    statement = _add(commands, "statement", donations_statement)
-    statement.add_argument("charity", help="cha_… as `GET /v1/charities` lists it")
-    statement.add_argument("email", help="the donor's address")
-    statement.add_argument("year", type=int)
-    statement.add_argument("--pdf", type=Path, metavar="FILE", help="write a PDF instead of JSON")
-    statement.add_argument("--locale", help="the PDF's language: en, de or ar")
-    erase = _add(commands, "erase", donations_erase)
-    erase.add_argument("email", help="the donor's address")
-    for command in (resend, statement, erase):
-        command.add_argument("--test", action="store_true", help="of test money")
+    add(commands, "revoke", keys_revoke).add_argument("key_id", help="key_… as `keys list` prints it")
 
 
 def _name(text: str) -> str:
@@ -565,22 +428,3 @@ def _logo(path: str) -> str:
         return f"data:{kind};base64,{base64.b64encode(Path(path).read_bytes()).decode()}"
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot read the image: {error.strerror}") from error
-
-
-def _group(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, about: str
-) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
-    return commands.add_parser(name, help=about, description=about).add_subparsers(required=True, metavar="COMMAND")
-
-
-def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: Command
-) -> argparse.ArgumentParser:
-    about = (command.__doc__ or "").strip().rstrip(".")
-    parser = commands.add_parser(name, help=about, description=f"{about}.")
-    parser.set_defaults(command=command)
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
