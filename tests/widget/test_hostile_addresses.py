@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,9 @@ def test_an_address_with_a_token_of_another_form_is_not_found(shop: Campaigns, n
     asked = {}
     for endpoint, method, path in addresses(shop, TOKENS[name]):
         takes_json = "wallet" in path or "solana" in path
-        body = {"json" if takes_json else "data": JSON if takes_json else FIELDS} if method == "POST" else {}
+        body: dict[str, Any] = (
+            {"json" if takes_json else "data": JSON if takes_json else FIELDS} if method == "POST" else {}
+        )
         asked[endpoint, method] = shop.client.open(path, method=method, **body).status_code
     assert len(asked) >= 20, "every public address with a token was asked"
     assert {one: status for one, status in asked.items() if status != NOT_FOUND.get(one[0], 404)} == {}
