@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from gateway.domain.donations import CommentStatus
 from hosted_checkout.api.shown import CampaignId, CharityId, Currency, DonationId, Instant, MajorUnits, Shown
 
 
@@ -79,3 +80,19 @@ class DonorErasure(Shown):
     object: Literal["donor_erasure"]
     donations: int = Field(description="Gifts that are nameless now.")
     pledges: int = Field(description="Promises that ended.")
+
+
+class DonationComment(Shown):
+    """What a donor wrote with a gift, and whether the donor wall shows it; `private`: it is not meant for the wall."""
+
+    id: DonationId = Field(description="The donation's.")
+    object: Literal["donation_comment"]
+    livemode: bool
+    status: CommentStatus
+    charity: CharityId
+    campaign: CampaignId | None
+    name: str | None = Field(description="Null for who wished to stay anonymous.")
+    text: str | None = Field(description="Null for who wished to stand on the wall without words.")
+    amount: MajorUnits
+    currency: Currency
+    received_at: Instant | None

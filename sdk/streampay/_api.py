@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 from streampay import errors
@@ -42,6 +43,14 @@ _TRACE = re.compile(r"[!-~]{1,128}", re.ASCII)
 _PATH = re.compile(r"/[!-\"$->@-~]*", re.ASCII)  # no query, no fragment, no blank
 _SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
+
+class Unchanged(Enum):
+    """What an update leaves as it is: the default of each field, because None empties one."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
 Json = Mapping[str, object]
 A = TypeVar("A", bound="Api")
 R = TypeVar("R")
@@ -329,6 +338,16 @@ def path_with(prefix: str, object_id: str, suffix: str = "") -> str:
 def given(**fields: object) -> dict[str, object]:
     """Return the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def kept(value: object, write: Callable[[Any], object]) -> object:
+    """Return a value as it is written on the wire; None and UNCHANGED stay."""
+    return value if value is None or value is UNCHANGED else write(value)
+
+
+def changed(**fields: object) -> dict[str, object]:
+    """Return the fields that an update names; None is sent as null, which empties a field."""
+    return {name: value for name, value in fields.items() if value is not UNCHANGED}
 
 
 def _idempotency_key(method: str, key: str | None) -> str | None:

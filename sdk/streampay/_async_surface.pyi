@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from streampay import models
+from streampay._api import Unchanged
 from streampay._async import AsyncApi
 from streampay._pages import AsyncPages
 
@@ -51,16 +52,16 @@ class AsyncCharities:
         self,
         charity_id: str,
         *,
-        name: str | None = None,
-        legal_name: str | None = None,
-        tax_id: str | None = None,
-        address: str | None = None,
-        country: str | None = None,
-        tax_statement: str | None = None,
-        website: str | None = None,
-        email: str | None = None,
-        solana_address: str | None = None,
-        metadata: Mapping[str, str] | None = None,
+        name: str | Unchanged = ...,
+        legal_name: str | Unchanged = ...,
+        tax_id: str | Unchanged | None = ...,
+        address: str | Unchanged | None = ...,
+        country: str | Unchanged | None = ...,
+        tax_statement: str | Unchanged | None = ...,
+        website: str | Unchanged | None = ...,
+        email: str | Unchanged | None = ...,
+        solana_address: str | Unchanged | None = ...,
+        metadata: Mapping[str, str] | Unchanged = ...,
     ) -> models.Charity: ...
     async def archive(self, charity_id: str, *, idempotency_key: str | None = None) -> models.Charity: ...
     def list(
@@ -104,23 +105,23 @@ class AsyncCampaigns:
         self,
         campaign_id: str,
         *,
-        title: str | None = None,
-        min_amount: str | Decimal | None = None,
-        max_amount: str | Decimal | None = None,
-        story: str | None = None,
-        presets: Iterable[str | Decimal] | None = None,
-        frequencies: Iterable[str] | None = None,
-        goal: str | Decimal | None = None,
-        offers_fee_cover: bool | None = None,
-        fee_bps: int | None = None,
-        fee_fixed: str | Decimal | None = None,
-        offers_tribute: bool | None = None,
-        offers_comment: bool | None = None,
-        shows_wall: bool | None = None,
-        locales: Iterable[str] | None = None,
-        origins: Iterable[str] | None = None,
-        ends_at: datetime | str | None = None,
-        metadata: Mapping[str, str] | None = None,
+        title: str | Unchanged = ...,
+        min_amount: str | Decimal | Unchanged = ...,
+        max_amount: str | Decimal | Unchanged = ...,
+        story: str | Unchanged = ...,
+        presets: Iterable[str | Decimal] | Unchanged = ...,
+        frequencies: Iterable[str] | Unchanged = ...,
+        goal: str | Decimal | Unchanged | None = ...,
+        offers_fee_cover: bool | Unchanged = ...,
+        fee_bps: int | Unchanged = ...,
+        fee_fixed: str | Decimal | Unchanged | None = ...,
+        offers_tribute: bool | Unchanged = ...,
+        offers_comment: bool | Unchanged = ...,
+        shows_wall: bool | Unchanged = ...,
+        locales: Iterable[str] | Unchanged = ...,
+        origins: Iterable[str] | Unchanged = ...,
+        ends_at: datetime | str | Unchanged | None = ...,
+        metadata: Mapping[str, str] | Unchanged = ...,
     ) -> models.DonationCampaign: ...
     async def close(self, campaign_id: str, *, idempotency_key: str | None = None) -> models.DonationCampaign: ...
     def list(
@@ -160,8 +161,25 @@ class AsyncDonationPayouts:
         ending_before: str | None = None,
     ) -> AsyncPages[models.DonationPayout]: ...
 
+class AsyncDonationComments:
+    def __init__(self, api: AsyncApi) -> None: ...
+    def list(
+        self,
+        *,
+        campaign: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+    ) -> AsyncPages[models.DonationComment]: ...
+    async def retrieve(self, donation_id: str) -> models.DonationComment: ...
+    async def moderate(
+        self, donation_id: str, *, status: str, idempotency_key: str | None = None
+    ) -> models.DonationComment: ...
+
 class AsyncDonations:
     campaigns: AsyncCampaigns
+    comments: AsyncDonationComments
     payouts: AsyncDonationPayouts
     def __init__(self, api: AsyncApi) -> None: ...
     async def retrieve(self, donation_id: str) -> models.Donation: ...
@@ -175,6 +193,12 @@ class AsyncDonations:
         starting_after: str | None = None,
         ending_before: str | None = None,
     ) -> AsyncPages[models.Donation]: ...
+    async def receipt(self, donation_id: str) -> models.DonationReceipt: ...
+    async def resend_receipt(
+        self, donation_id: str, *, email: str | None = None, idempotency_key: str | None = None
+    ) -> models.ReceiptMail: ...
+    async def statement(self, *, charity: str, email: str, year: int) -> models.DonationStatement: ...
+    async def erase(self, *, email: str, idempotency_key: str | None = None) -> models.DonorErasure: ...
 
 class AsyncDonationConfigs:
     def __init__(self, api: AsyncApi) -> None: ...
@@ -222,9 +246,9 @@ class AsyncCustomers:
         self,
         customer_id: str,
         *,
-        email: str | None = None,
-        name: str | None = None,
-        metadata: Mapping[str, str] | None = None,
+        email: str | Unchanged | None = ...,
+        name: str | Unchanged | None = ...,
+        metadata: Mapping[str, str] | Unchanged = ...,
     ) -> models.Customer: ...
     async def delete(self, customer_id: str) -> models.DeletedObject: ...
     def list(

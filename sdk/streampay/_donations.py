@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from streampay import models
-from streampay._api import Api, amount_text, given, instant_text, path_with
+from streampay._api import (
+    UNCHANGED,
+    Api,
+    Unchanged,
+    amount_text,
+    changed,
+    given,
+    instant_text,
+    kept,
+    path_with,
+)
 from streampay._pages import Page
 from streampay._resources import Resource, text_list
 
@@ -83,19 +94,19 @@ class Charities(Resource):
         self,
         charity_id: str,
         *,
-        name: str | None = None,
-        legal_name: str | None = None,
-        tax_id: str | None = None,
-        address: str | None = None,
-        country: str | None = None,
-        tax_statement: str | None = None,
-        website: str | None = None,
-        email: str | None = None,
-        solana_address: str | None = None,
-        metadata: Mapping[str, str] | None = None,
+        name: str | Unchanged = UNCHANGED,
+        legal_name: str | Unchanged = UNCHANGED,
+        tax_id: str | Unchanged | None = UNCHANGED,
+        address: str | Unchanged | None = UNCHANGED,
+        country: str | Unchanged | None = UNCHANGED,
+        tax_statement: str | Unchanged | None = UNCHANGED,
+        website: str | Unchanged | None = UNCHANGED,
+        email: str | Unchanged | None = UNCHANGED,
+        solana_address: str | Unchanged | None = UNCHANGED,
+        metadata: Mapping[str, str] | Unchanged = UNCHANGED,
     ) -> models.Charity:
-        """Change what is given; receipts that were issued stay as they are."""
-        body = given(
+        """Change what is given; None empties it. Receipts that were issued stay as they are."""
+        body = changed(
             name=name,
             legal_name=legal_name,
             tax_id=tax_id,
@@ -105,7 +116,7 @@ class Charities(Resource):
             website=website,
             email=email,
             solana_address=solana_address,
-            metadata=None if metadata is None else dict(metadata),
+            metadata=kept(metadata, dict),
         )
         return self._api.patch(models.Charity, path_with(_CHARITIES, charity_id), body)
 
@@ -173,22 +184,28 @@ class Campaigns(Resource):
         Raises:
             Conflict: nothing new is collected for the charity (`charity_archived`).
         """
-        body: dict[str, object] = {"charity": charity, "currency": currency}
-        body |= _form(
-            amounts={"min_amount": min_amount, "max_amount": max_amount, "goal": goal, "fee_fixed": fee_fixed},
-            presets=presets,
-            lists={"frequencies": frequencies, "locales": locales, "origins": origins},
-            ends_at=ends_at,
-            metadata=metadata,
+        body = _form(
+            charity=charity,
+            currency=currency,
             title=title,
+            min_amount=min_amount,
+            max_amount=max_amount,
             story=story,
+            presets=presets,
+            frequencies=frequencies,
+            goal=goal,
             offers_fee_cover=offers_fee_cover,
             fee_bps=fee_bps,
+            fee_fixed=fee_fixed,
             offers_tribute=offers_tribute,
             offers_comment=offers_comment,
             shows_wall=shows_wall,
+            locales=locales,
+            origins=origins,
+            ends_at=ends_at,
+            metadata=metadata,
         )
-        return self._api.post(models.DonationCampaign, _CAMPAIGNS, body, idempotency_key)
+        return self._api.post(models.DonationCampaign, _CAMPAIGNS, given(**body), idempotency_key)
 
     def retrieve(self, campaign_id: str) -> models.DonationCampaign:
         """Read a campaign."""
@@ -198,43 +215,48 @@ class Campaigns(Resource):
         self,
         campaign_id: str,
         *,
-        title: str | None = None,
-        min_amount: str | Decimal | None = None,
-        max_amount: str | Decimal | None = None,
-        story: str | None = None,
-        presets: Iterable[str | Decimal] | None = None,
-        frequencies: Iterable[str] | None = None,
-        goal: str | Decimal | None = None,
-        offers_fee_cover: bool | None = None,
-        fee_bps: int | None = None,
-        fee_fixed: str | Decimal | None = None,
-        offers_tribute: bool | None = None,
-        offers_comment: bool | None = None,
-        shows_wall: bool | None = None,
-        locales: Iterable[str] | None = None,
-        origins: Iterable[str] | None = None,
-        ends_at: datetime | str | None = None,
-        metadata: Mapping[str, str] | None = None,
+        title: str | Unchanged = UNCHANGED,
+        min_amount: str | Decimal | Unchanged = UNCHANGED,
+        max_amount: str | Decimal | Unchanged = UNCHANGED,
+        story: str | Unchanged = UNCHANGED,
+        presets: Iterable[str | Decimal] | Unchanged = UNCHANGED,
+        frequencies: Iterable[str] | Unchanged = UNCHANGED,
+        goal: str | Decimal | Unchanged | None = UNCHANGED,
+        offers_fee_cover: bool | Unchanged = UNCHANGED,
+        fee_bps: int | Unchanged = UNCHANGED,
+        fee_fixed: str | Decimal | Unchanged | None = UNCHANGED,
+        offers_tribute: bool | Unchanged = UNCHANGED,
+        offers_comment: bool | Unchanged = UNCHANGED,
+        shows_wall: bool | Unchanged = UNCHANGED,
+        locales: Iterable[str] | Unchanged = UNCHANGED,
+        origins: Iterable[str] | Unchanged = UNCHANGED,
+        ends_at: datetime | str | Unchanged | None = UNCHANGED,
+        metadata: Mapping[str, str] | Unchanged = UNCHANGED,
     ) -> models.DonationCampaign:
-        """Change what is given.
+        """Change what is given; None removes `goal`, `fee_fixed` and `ends_at`.
 
         A list replaces the whole list: `frequencies` of once, monthly, quarterly, yearly; `locales` of en, de, ar.
         """
         body = _form(
-            amounts={"min_amount": min_amount, "max_amount": max_amount, "goal": goal, "fee_fixed": fee_fixed},
-            presets=presets,
-            lists={"frequencies": frequencies, "locales": locales, "origins": origins},
-            ends_at=ends_at,
-            metadata=metadata,
             title=title,
+            min_amount=min_amount,
+            max_amount=max_amount,
             story=story,
+            presets=presets,
+            frequencies=frequencies,
+            goal=goal,
             offers_fee_cover=offers_fee_cover,
             fee_bps=fee_bps,
+            fee_fixed=fee_fixed,
             offers_tribute=offers_tribute,
             offers_comment=offers_comment,
             shows_wall=shows_wall,
+            locales=locales,
+            origins=origins,
+            ends_at=ends_at,
+            metadata=metadata,
         )
-        return self._api.patch(models.DonationCampaign, path_with(_CAMPAIGNS, campaign_id), body)
+        return self._api.patch(models.DonationCampaign, path_with(_CAMPAIGNS, campaign_id), changed(**body))
 
     def close(self, campaign_id: str, *, idempotency_key: str | None = None) -> models.DonationCampaign:
         """Take no more gifts, for good; those that repeat go on until their donors stop them."""
@@ -328,12 +350,49 @@ class DonationPayouts(Resource):
         return self._api.page(models.DonationPayout, _PAYOUTS, query)
 
 
+class DonationComments(Resource):
+    """`client.donations.comments`: what donors wrote, as plain text, for your staff to read and decide on."""
+
+    def list(
+        self,
+        *,
+        campaign: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+    ) -> Page[models.DonationComment]:
+        """List what donors wrote with gifts that came, newest gift first; `"pending"` are those to be read."""
+        query = given(
+            campaign=campaign, status=status, limit=limit, starting_after=starting_after, ending_before=ending_before
+        )
+        return self._api.page(models.DonationComment, "/v1/donation_comments", query)
+
+    def retrieve(self, donation_id: str) -> models.DonationComment:
+        """Read what a donor wrote with a gift.
+
+        Raises:
+            NotFound: it is nothing, or the donor was forgotten.
+        """
+        return self._api.get(models.DonationComment, path_with(_DONATIONS, donation_id, "/comment"))
+
+    def moderate(self, donation_id: str, *, status: str, idempotency_key: str | None = None) -> models.DonationComment:
+        """Let it stand on the donor wall from now on, `"shown"`, or not: `"hidden"`.
+
+        Raises:
+            Conflict: the donor did not mean it for the wall (`comment_private`).
+        """
+        path = path_with(_DONATIONS, donation_id, "/comment")
+        return self._api.post(models.DonationComment, path, {"status": status}, idempotency_key)
+
+
 class Donations(Resource):
-    """`client.donations`: what was given; nothing of the donors is in it."""
+    """`client.donations`: what was given; of the donors only what you ask for by name."""
 
     def __init__(self, api: Api) -> None:
         super().__init__(api)
         self.campaigns = Campaigns(api)
+        self.comments = DonationComments(api)
         self.payouts = DonationPayouts(api)
 
     def retrieve(self, donation_id: str) -> models.Donation:
@@ -360,6 +419,44 @@ class Donations(Resource):
             ending_before=ending_before,
         )
         return self._api.page(models.Donation, _DONATIONS, query)
+
+    def receipt(self, donation_id: str) -> models.DonationReceipt:
+        """Read the receipt of a gift to a campaign; pass its `url` on to the donor alone.
+
+        Raises:
+            NotFound: it has none: it has not come, or was given at checkout.
+        """
+        return self._api.get(models.DonationReceipt, path_with(_DONATIONS, donation_id, "/receipt"))
+
+    def resend_receipt(
+        self, donation_id: str, *, email: str | None = None, idempotency_key: str | None = None
+    ) -> models.ReceiptMail:
+        """Send a receipt once more, to the address that the donor left or to `email`.
+
+        Raises:
+            InvalidRequest: there is neither (`parameter_missing`).
+            NotFound: it has no receipt.
+        """
+        path = path_with(_DONATIONS, donation_id, "/resend_receipt")
+        return self._api.post(models.ReceiptMail, path, given(email=email), idempotency_key)
+
+    def statement(self, *, charity: str, email: str, year: int) -> models.DonationStatement:
+        """Read what the donor of an address gave to a charity in a year.
+
+        Raises:
+            NotFound: nothing.
+        """
+        body = {"charity": charity, "email": email, "year": year}
+        return self._api.post(models.DonationStatement, f"{_DONATIONS}/statement", body, None)
+
+    def erase(self, *, email: str, idempotency_key: str | None = None) -> models.DonorErasure:
+        """Forget the person behind an address, and end what they promised; gifts and books stay, nameless.
+
+        Raises:
+            Conflict: they have a subscription that is no gift (`customer_in_use`).
+            ServerError: a provider does not answer; call again, what was erased stays erased.
+        """
+        return self._api.post(models.DonorErasure, f"{_DONATIONS}/erase", {"email": email}, idempotency_key)
 
 
 class DonationConfigs(Resource):
@@ -407,7 +504,7 @@ class DonationConfigs(Resource):
             unit=amount_text(unit, "/unit"),
             cap=amount_text(cap, "/cap"),
             disclosure=disclosure,
-            amounts=_amounts(amounts, "amounts"),
+            amounts=kept(amounts, partial(_write, "amounts")),
             whole_totals=whole_totals,
             payout_terms=payout_terms,
             starts_at=instant_text(starts_at, "/starts_at"),
@@ -452,30 +549,25 @@ class DonationConfigs(Resource):
         return self._api.get(models.DonationOffer, f"{_CONFIGS}/active", query)
 
 
-def _form(
-    *,
-    amounts: Mapping[str, str | Decimal | None],
-    presets: Iterable[str | Decimal] | None,
-    lists: Mapping[str, Iterable[str] | None],
-    ends_at: datetime | str | None,
-    metadata: Mapping[str, str] | None,
-    **others: object,
-) -> dict[str, object]:
-    """Return what a campaign's form offers as the wire has it; what is None is left out."""
-    return given(
-        **{name: None if one is None else amount_text(one, f"/{name}") for name, one in amounts.items()},
-        **{name: None if words is None else text_list(words) for name, words in lists.items()},
-        presets=_amounts(presets, "presets"),
-        ends_at=instant_text(ends_at, "/ends_at"),
-        metadata=None if metadata is None else dict(metadata),
-        **others,
-    )
+def _form(**fields: object) -> dict[str, object]:
+    """Return a campaign's fields as the wire has them; None and UNCHANGED stay."""
+    return {name: kept(value, partial(_write, name)) for name, value in fields.items()}
 
 
-def _amounts(amounts: Iterable[str | Decimal] | None, name: str) -> list[str] | None:
-    if amounts is None:
-        return None
-    return [amount_text(one, f"/{name}/{place}") for place, one in enumerate(amounts)]
+def _write(name: str, value: Any) -> object:
+    match name:
+        case "min_amount" | "max_amount" | "goal" | "fee_fixed":
+            return amount_text(value, f"/{name}")
+        case "presets" | "amounts":
+            return [amount_text(one, f"/{name}/{place}") for place, one in enumerate(value)]
+        case "frequencies" | "locales" | "origins":
+            return text_list(value)
+        case "ends_at":
+            return instant_text(value, "/ends_at")
+        case "metadata":
+            return dict(value)
+        case _:
+            return value
 
 
 def _truth(value: bool | None) -> str | None:  # noqa: FBT001 - private, the value itself

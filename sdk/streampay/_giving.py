@@ -63,6 +63,110 @@ class DonationPayout(Model):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DonationComment(Model):
+    """What a donor wrote with a gift, as plain text; its `id` is the donation's.
+
+    `status` is pending (nobody has read it), shown (on the donor wall), hidden, or private (not meant for the wall).
+    `name` is None for who wished to stay anonymous, `text` for who wished to stand on the wall without words.
+    """
+
+    OBJECT: ClassVar[str | None] = "donation_comment"
+
+    id: str
+    livemode: bool
+    status: str
+    charity: str
+    campaign: str | None = None
+    name: str | None = None
+    text: str | None = None
+    amount: str
+    currency: str
+    received_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptIssuer(Model):
+    """The charity as it was when a receipt was issued; the receipt's number begins with `prefix`."""
+
+    name: str | None = None
+    legal_name: str | None = None
+    tax_id: str | None = None
+    address: str | None = None
+    country: str | None = None
+    tax_statement: str | None = None
+    website: str | None = None
+    email: str | None = None
+    prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DonationReceipt(Model):
+    """A donor's receipt. `status` is issued, or canceled: all of the gift went back, and the number stays taken.
+
+    `amount_that_counts` was given and not given back. Whoever has `url` sees the document; a statement's lines lack it.
+    """
+
+    OBJECT: ClassVar[str | None] = "donation_receipt"
+
+    number: str
+    livemode: bool
+    status: str
+    donation: str
+    charity: str
+    campaign: str | None = None
+    amount: str
+    currency: str
+    amount_reversed: str
+    amount_that_counts: str
+    issuer: ReceiptIssuer
+    issued_at: datetime
+    canceled_at: datetime | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementTotal(Model):
+    """What counts in one currency."""
+
+    amount: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DonationStatement(Model):
+    """A year's gifts of one donor to one charity, by the dates of their receipts."""
+
+    OBJECT: ClassVar[str | None] = "donation_statement"
+
+    livemode: bool
+    year: int
+    issuer: ReceiptIssuer
+    receipts: tuple[DonationReceipt, ...]
+    totals: tuple[StatementTotal, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptMail(Model):
+    """A receipt, by its number, that is on its way by mail: its `status` is waiting."""
+
+    OBJECT: ClassVar[str | None] = "receipt_mail"
+
+    donation: str
+    receipt: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DonorErasure(Model):
+    """How many gifts of a person are nameless now, and how many promises ended."""
+
+    OBJECT: ClassVar[str | None] = "donor_erasure"
+
+    donations: int
+    pledges: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Charity(Model):
     """For whom is collected, and what receipts say of it.
 
@@ -250,6 +354,9 @@ class DonationOffer(Model):
 READERS.update(
     {
         "tuple[CampaignMonth, ...]": many(one(CampaignMonth)),
+        "ReceiptIssuer": one(ReceiptIssuer),
+        "tuple[DonationReceipt, ...]": many(one(DonationReceipt)),
+        "tuple[StatementTotal, ...]": many(one(StatementTotal)),
         "tuple[CharityStanding, ...]": many(one(CharityStanding)),
         "tuple[GiftOption, ...]": many(one(GiftOption)),
         "tuple[OwedAge, ...]": many(one(OwedAge)),

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from streampay import models
-from streampay._api import amount_text, given, path_with
+from streampay._api import UNCHANGED, Unchanged, amount_text, changed, given, kept, path_with
 from streampay._pages import Page
 from streampay._resources import Resource
 
@@ -39,12 +39,12 @@ class Customers(Resource):
         self,
         customer_id: str,
         *,
-        email: str | None = None,
-        name: str | None = None,
-        metadata: Mapping[str, str] | None = None,
+        email: str | Unchanged | None = UNCHANGED,
+        name: str | Unchanged | None = UNCHANGED,
+        metadata: Mapping[str, str] | Unchanged = UNCHANGED,
     ) -> models.Customer:
-        """Change what is given."""
-        body = given(email=email, name=name, metadata=None if metadata is None else dict(metadata))
+        """Change what is given; None empties it. `metadata` replaces all texts."""
+        body = changed(email=email, name=name, metadata=kept(metadata, dict))
         return self._api.patch(models.Customer, path_with(_CUSTOMERS, customer_id), body)
 
     def delete(self, customer_id: str) -> models.DeletedObject:

@@ -93,7 +93,8 @@ def foreign_gifts(owner: Door) -> dict[str, tuple[str, str, dict[str, object] | 
     charity = f"/v1/charities/{charities.charity.id}"
     campaign = charities.add_campaign()
     config = f"/v1/donation_configs/{charities.offer().id}"
-    gift = NewGift(amount=Money(1000, "USD"), form_id=owner.shop.ids.new("form"), donor=Donor(name="Jo Doe"))
+    donor = Donor(name="Jo Doe", comment="Between us")
+    gift = NewGift(amount=Money(1000, "USD"), form_id=owner.shop.ids.new("form"), on_wall=True, donor=donor)
     owner.shop.engine.giving.give(campaign, gift)
     donation = charities.donations()[-1]
     page = f"/v1/donation_campaigns/{campaign.id}"
@@ -110,6 +111,8 @@ def foreign_gifts(owner: Door) -> dict[str, tuple[str, str, dict[str, object] | 
         "retrieve_donation_config": ("GET", config, None),
         "archive_donation_config": ("POST", f"{config}/archive", {}),
         "retrieve_donation": ("GET", f"/v1/donations/{donation.id}", None),
+        "retrieve_donation_comment": ("GET", f"/v1/donations/{donation.id}/comment", None),
+        "moderate_donation_comment": ("POST", f"/v1/donations/{donation.id}/comment", {"status": "shown"}),
         "retrieve_donation_payout": ("GET", payout, None),
         "cancel_donation_payout": ("POST", f"{payout}/cancel", {"reason": "Eve"}),
     }

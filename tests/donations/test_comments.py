@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from gateway.domain.donations import CommentStatus
 from gateway.engine.donations.giving import Donor
@@ -11,6 +12,7 @@ from gateway.engine.idempotency import Intent
 from gateway.engine.paging import PageRequest
 from gateway.engine.records import Owner
 from gateway.kernel.errors import ConflictError, ErrorCode, NotFoundError
+from hosted_checkout.app import create_app
 from tests.donations.stage import GivingShop
 
 PENDING, SHOWN, HIDDEN, PRIVATE = CommentStatus
@@ -120,3 +122,69 @@ def test_comments_are_their_owners_alone(shop: GivingShop) -> None:
     assert shop.engine.comments.waiting(live) == 0
     with pytest.raises(NotFoundError):
         shop.engine.comments.retrieve(live, donation_id)
+
+
+# --- over the API ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def client(shop: GivingShop) -> FlaskClient:
+    """Return the gateway's doors, all of them."""
+    return create_app(shop.shop.house).test_client()
+
+
+@pytest.fixture
+def headers(shop: GivingShop) -> dict[str, str]:
+    """Return what a clerk with a test key sends."""
+    return {"Authorization": f"Bearer {shop.engine.merchants.create_key(shop.owner.merchant_id, livemode=False)}"}
+
+
+def test_a_clerk_reads_shows_and_hides(shop: GivingShop, client: FlaskClient, headers: dict[str, str]) -> None:
+    campaign = shop.add_campaign()
+    donation_id = write(shop, "<b>Keep it clean</b>", campaign)
+    path = f"/v1/donations/{donation_id}/comment"
+    read = client.get(path, headers=headers).get_json()
+    assert read == {
+        "id": donation_id, "object": "donation_comment", "livemode": False, "status": "pending",
+        "charity": campaign.charity_id, "campaign": campaign.id, "name": "Jo Doe", "text": "<b>Keep it clean</b>",
+        "amount": "25.00", "currency": "USD", "received_at": read["received_at"],
+    }  # fmt: skip
+    waiting = f"/v1/donation_comments?status=pending&campaign={campaign.id}"
+    assert client.get(waiting, headers=headers).get_json()["data"] == [read]
+    answer = client.post(path, headers=headers, json={"status": "shown"})
+    assert (answer.status_code, answer.get_json()) == (200, read | {"status": "shown"})
+    assert client.get(waiting, headers=headers).get_json()["data"] == []
+    assert "&lt;b&gt;Keep it clean" in client.get(f"/donate/{campaign.id}").text
+    client.post(path, headers=headers, json={"status": "hidden"})
+    assert "Keep it clean" not in client.get(f"/donate/{campaign.id}").text
+
+
+@pytest.mark.parametrize("status", ["pending", "private", "SHOWN", None, 1])
+def test_a_decision_is_one_of_two_words(
+    shop: GivingShop, client: FlaskClient, headers: dict[str, str], status: object
+) -> None:
+    path = f"/v1/donations/{write(shop, 'Hello', shop.add_campaign())}/comment"
+    answer = client.post(path, headers=headers, json={"status": status})
+    assert (answer.status_code, answer.get_json()["param"]) == (400, "/status")
+
+
+def test_nobody_else_reads_what_a_donor_wrote(shop: GivingShop, client: FlaskClient, headers: dict[str, str]) -> None:
+    campaign = shop.add_campaign()
+    session = shop.give(campaign, on_wall=False, donor=Donor(name="Jo Doe", comment="Between us"))
+    shop.pay(session)
+    donation = shop.donation(session)
+    receipt = shop.engine.receipts.by_payment(session.payment_id)
+    assert donation is not None
+    assert receipt is not None
+    path = f"/v1/donations/{donation.id}"
+    assert client.post(f"{path}/comment", headers=headers, json={"status": "shown"}).status_code == 409
+    assert client.get(f"{path}/comment").status_code == 401
+    assert client.get("/v1/donation_comments").status_code == 401
+    public = [
+        f"/donate/{campaign.id}", f"/donate/{campaign.id}/thanks/{session.token}", f"/pay/{session.token}",
+        *(f"/donations/receipt/{receipt.receipt.token}{form}" for form in ("", ".json")),
+    ]  # fmt: skip
+    answers = [client.get(one) for one in public]
+    answers += [client.get(one, headers=headers) for one in (path, "/v1/donations", "/v1/events", f"{path}/receipt")]
+    assert {one.status_code for one in answers} == {200}
+    assert [one.request.path for one in answers if "Between us" in one.text] == []

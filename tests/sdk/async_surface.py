@@ -57,7 +57,13 @@ def async_form(method: ast.FunctionDef) -> str:
     returned = ast.unparse(method.returns)
     is_list = returned.startswith("Page[")
     word, result = ("def", f"Async{returned.replace('Page[', 'Pages[', 1)}") if is_list else ("async def", returned)
+    method.args.kw_defaults = [_plain(each) for each in method.args.kw_defaults]
     return f"{word} {method.name}({ast.unparse(method.args)}) -> {result}: ..."
+
+
+def _plain(default: ast.expr | None) -> ast.expr | None:
+    """Return a default as stubs may have one: what a name stands for is the source's business."""
+    return ast.Constant(...) if isinstance(default, ast.Name) else default
 
 
 def async_class(kind: ast.ClassDef) -> str:
