@@ -5,7 +5,7 @@ What cannot be attributed beyond doubt is credited to nobody and waits in the un
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,15 +94,15 @@ def attribute(
     else:
         known = _known(observation, observation.references, candidates)
         found = [_credit(observation, NET_PATH, observation.net, known)]
-    return (*found, *_gifts(observation, found, candidates), *fees)
+    return (*found, *gifts_beside(observation, found, candidates.values()), *fees)
 
 
-def _gifts(
-    observation: ChainObservation, credited: Sequence[Credit], candidates: Mapping[str, Candidate]
+def gifts_beside(
+    observation: ChainObservation, credited: Sequence[Credit], candidates: Iterable[Candidate]
 ) -> list[Credit]:
     """Credit the attempt that was paid with what its charity gained; several at once could not be told apart."""
     paid = {one.attempt_id for one in credited if one.payment_id is not None}
-    takers = [one for one in candidates.values() if one.attempt_id in paid and one.gift_account is not None]
+    takers = [one for one in candidates if one.attempt_id in paid and one.gift_account is not None]
     if len(takers) != 1 or len(paid) != 1:
         return []
     gain = observation.beside.get(str(takers[0].gift_account), 0)

@@ -29,7 +29,8 @@ class MerchantSettings:
         accept_confirmed_below: per currency, the atomic amount below which money settles when it is confirmed: both
             what came and what was asked must be less.
         match_by_exact_amount: a transfer without reference is credited to the only open payment that asks exactly its
-            sum. Off by default: whoever opens many checkouts could otherwise catch a stranger's transfer.
+            sum, with the gift on top or without it. Off by default: whoever opens many checkouts could otherwise catch
+            a stranger's transfer.
     """
 
     brand_color: str | None = None

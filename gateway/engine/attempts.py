@@ -363,6 +363,7 @@ def attempt_row(attempt: AttemptRecord) -> dict[str, Any]:
         "pay_currency": attempt.due.currency,
         "pay_amount": attempt.due.atomic,
         "gift_amount": attempt.gift.atomic,
+        "asked_amount": (attempt.due + attempt.gift).atomic,
         "gift_wallet": attempt.gift_wallet,
         "gift_account": attempt.gift_account,
         "quote_id": attempt.quote_id,

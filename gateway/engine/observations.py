@@ -12,7 +12,16 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, select, update
 
-from gateway.domain.attribution import COST_PATHS, GIFT_PATH, MAX_DUST, Candidate, Credit, attribute, is_dust
+from gateway.domain.attribution import (
+    COST_PATHS,
+    GIFT_PATH,
+    MAX_DUST,
+    Candidate,
+    Credit,
+    attribute,
+    gifts_beside,
+    is_dust,
+)
 from gateway.domain.chain import ChainObservation, StageChange
 from gateway.domain.events import Event, EventType
 from gateway.domain.postings import unmatched_target
@@ -38,6 +47,9 @@ _MEMO_LIMIT: Final = 600
 _UNIQUE_TRANSFER: Final = "uq_chain_transfer_network_signature_account_path"
 MAX_TOLD_PER_HOUR: Final = 100  # unmatched transfers announced to a merchant; dust costs its sender next to nothing
 UNMATCHED_INFLOWS: Final = tuple(reason.value for reason in UnmatchedReason if reason is not UnmatchedReason.OUTFLOW)
+MAX_ASKERS: Final = 50  # attempts looked at for one sum; two payments that ask it are one too many already
+MAX_SUGGESTIONS: Final = 5
+_GUESSABLE: Final = frozenset({UnmatchedReason.NO_REFERENCE, UnmatchedReason.UNKNOWN_REFERENCE})
 SEARCH_LIMIT: Final = 100  # references looked up on the chain for one gap, once a minute
 
 
@@ -115,10 +127,8 @@ class Observations:
         known = _standing(tx, observation)
         candidates = _candidates(tx, receiver.owner, observation)
         refund = named_refund(tx, receiver.owner, observation)
-        credits_ = [
-            _without_flood(tx, _by_exact_amount(tx, receiver, observation, credit), candidates)
-            for credit in attribute(observation, candidates, refund)
-        ]
+        attributed = _by_exact_amount(tx, receiver, observation, known, attribute(observation, candidates, refund))
+        credits_ = [_without_flood(tx, credit, candidates) for credit in attributed]
         if _is_refuted(observation, known, credits_):
             return
         gone = known.keys() - {credit.path for credit in credits_}
@@ -243,11 +253,12 @@ def book_unmatched(core: Core, tx: Tx, record: TransferRecord) -> None:
 
 
 def suggestions(tx: Tx, record: TransferRecord) -> list[str]:
-    """Return up to five payments that an unmatched transfer may be meant for: same account, same amount, still open."""
+    """Return up to five payments that an unmatched transfer may be meant for: open, and asking this sum there."""
     if record.attempt_id is not None:
         query = select(schema.attempt.c.payment_id).where(schema.attempt.c.id == record.attempt_id)
         return [row.payment_id for row in tx.execute(query)]
-    return list(dict.fromkeys(row[1] for row in _open_attempts(tx, record.network, record.account, record.amount)))[:5]
+    found = _askers(tx, record.network, record.account, record.amount)
+    return list(dict.fromkeys(one.payment_id for one in found))[:MAX_SUGGESTIONS]
 
 
 def _receiver(tx: Tx, observation: ChainObservation) -> _Receiver | None:
@@ -278,31 +289,57 @@ def _candidates(tx: Tx, owner: Owner, observation: ChainObservation) -> Mapping[
             table.c.livemode == owner.livemode,
         )
     )
-    return {
-        row.reference_key: Candidate(
-            attempt_id=row.id,
-            payment_id=row.payment_id,
-            reference_key=row.reference_key,
-            account=row.account,
-            asset=row.pay_currency,
-            due=row.pay_amount,
-            gift_account=row.gift_account,
-        )
-        for row in rows
-    }
+    return {row.reference_key: _candidate(row) for row in rows}
 
 
-def _by_exact_amount(tx: Tx, receiver: _Receiver, observation: ChainObservation, credit: Credit) -> Credit:
-    """Credit the only open payment that asks exactly this sum, where the merchant chose that rule."""
-    guessable = {UnmatchedReason.NO_REFERENCE, UnmatchedReason.UNKNOWN_REFERENCE}
-    if not receiver.match_by_exact_amount or credit.unmatched_reason not in guessable:
-        return credit
-    money = Money(credit.amount, observation.asset)
-    found = _open_attempts(tx, observation.network, observation.account, money)
-    if len({payment_id for _, payment_id in found}) != 1:
-        return credit
-    attempt_id, payment_id = found[-1]
-    return replace(credit, attempt_id=attempt_id, payment_id=payment_id, unmatched_reason=None)
+def _candidate(row: Any) -> Candidate:
+    return Candidate(
+        attempt_id=row.id,
+        payment_id=row.payment_id,
+        reference_key=row.reference_key,
+        account=row.account,
+        asset=row.pay_currency,
+        due=row.pay_amount,
+        gift_account=row.gift_account,
+    )
+
+
+def _by_exact_amount(
+    tx: Tx,
+    receiver: _Receiver,
+    observation: ChainObservation,
+    known: Mapping[str, TransferRecord],
+    attributed: Sequence[Credit],
+) -> list[Credit]:
+    """Credit the only open payment that asks exactly this sum, where the merchant chose that rule.
+
+    Its gift is in that sum, or its charity gained it beside: then it is credited, too. Whose a part was when it was
+    seen first, it stays: its payment is not open any more.
+    """
+    if not receiver.match_by_exact_amount:
+        return list(attributed)
+    askers = [
+        _guessed(tx, observation, known.get(credit.path), credit.amount)
+        if credit.unmatched_reason in _GUESSABLE
+        else None
+        for credit in attributed
+    ]
+    credited = [
+        credit
+        if one is None
+        else replace(credit, attempt_id=one.attempt_id, payment_id=one.payment_id, unmatched_reason=None)
+        for credit, one in zip(attributed, askers, strict=True)
+    ]
+    return [*credited, *gifts_beside(observation, credited, [one for one in askers if one is not None])]
+
+
+def _guessed(tx: Tx, observation: ChainObservation, before: TransferRecord | None, amount: int) -> Candidate | None:
+    """Return the attempt that a sum without a reference is for; None where nobody asks it, or more than one payment."""
+    if before is not None and before.attempt_id is not None and before.amount.atomic == amount:
+        row = tx.execute(select(schema.attempt).where(schema.attempt.c.id == before.attempt_id)).one()
+        return _candidate(row) if before.payment_id == row.payment_id else None
+    found = _askers(tx, observation.network, observation.account, Money(amount, observation.asset))
+    return found[-1] if len({one.payment_id for one in found}) == 1 else None
 
 
 def _without_flood(tx: Tx, credit: Credit, candidates: Mapping[str, Candidate]) -> Credit:
@@ -317,22 +354,21 @@ def _without_flood(tx: Tx, credit: Credit, candidates: Mapping[str, Candidate]) 
     return replace(credit, payment_id=None, unmatched_reason=UnmatchedReason.DUST)
 
 
-def _open_attempts(tx: Tx, network: str, account: str, money: Money) -> list[tuple[str, str]]:
+def _askers(tx: Tx, network: str, account: str, money: Money) -> list[Candidate]:
+    """Return attempts of open payments that ask exactly this sum, with or without the gift on top; the newest last."""
     attempt, payment = schema.attempt, schema.payment
     query = (
-        select(attempt.c.id, attempt.c.payment_id)
+        select(attempt)
         .join(payment, payment.c.id == attempt.c.payment_id)
-        .where(
-            attempt.c.network == network,
-            attempt.c.account == account,
-            attempt.c.pay_currency == money.currency,
-            attempt.c.pay_amount == money.atomic,
-            payment.c.status == PaymentStatus.OPEN.value,
-        )
+        .where(attempt.c.network == network, attempt.c.account == account, attempt.c.pay_currency == money.currency)
+        .where(payment.c.status == PaymentStatus.OPEN.value)
         .order_by(attempt.c.id)
-        .limit(50)
+        .limit(MAX_ASKERS)
     )
-    return [(row.id, row.payment_id) for row in tx.execute(query)]
+    # One index each: a condition that joins them by OR would read every attempt of a busy account.
+    sums = (attempt.c.pay_amount, attempt.c.asked_amount)
+    found = {row.id: _candidate(row) for asked in sums for row in tx.execute(query.where(asked == money.atomic))}
+    return [found[attempt_id] for attempt_id in sorted(found)]
 
 
 def _keep_evidence(tx: Tx, observation: ChainObservation, now: datetime) -> None:

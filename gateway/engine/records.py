@@ -190,6 +190,7 @@ class AttemptRecord:
         values = dict(row)
         code = values.pop("pay_currency")
         values["due"], values["gift"] = Money(values.pop("pay_amount"), code), Money(values.pop("gift_amount"), code)
+        del values["asked_amount"]  # their sum, kept for an index
         values["stage"] = None if values["stage"] is None else AttemptStage(values["stage"])
         return cls(**values)
 

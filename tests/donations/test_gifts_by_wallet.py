@@ -1,6 +1,7 @@
 """Gifts from a wallet: split at source where the charity has an address, through the merchant where it has none."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from gateway.domain.chain import ChainObservation
 from gateway.domain.donations import DonationStatus, GiftKind
 from gateway.domain.words import PaymentStatus, TransferStage
+from gateway.engine.paging import PageRequest
 from gateway.engine.records import SessionRecord, load_payment
 from gateway.kernel.money import Money, parse_money
 from gateway.storage.database import open_database
@@ -24,6 +26,10 @@ class WalletShop(Charities):
     def __init__(self, shop: Shop) -> None:
         super().__init__(shop.engine, shop.owner)
         self.shop = shop
+
+    def match_by_exact_amount(self) -> None:
+        """Let the merchant credit sums without a reference."""
+        self.engine.merchants.configure(self.owner.merchant_id, match_by_exact_amount=True)
 
     def order(self, *, has_address: bool = True) -> SessionRecord:
         """Open an order of 12.00, add a gift of 1.00, choose SOL."""
@@ -148,6 +154,58 @@ def test_a_stranger_who_pays_the_charity_beside_an_order_of_another_gives_nothin
     shop.engine.observations.observe([seen])
     assert shop.standing(session) == ("open", "0.00", DonationStatus.PENDING)
     assert shop.sums(session) == {"hot": ORDER, "suspense": -ORDER}
+
+
+@pytest.mark.parametrize("has_address", [True, False])
+def test_order_and_gift_in_one_sum_without_a_reference_pay_both(shop: WalletShop, *, has_address: bool) -> None:
+    shop.match_by_exact_amount()
+    session = shop.order(has_address=has_address)
+    seen = shop.shop.observation(ORDER + GIFT, stage=TransferStage.CONFIRMED)
+    shop.engine.observations.observe([seen])
+    shop.engine.observations.observe([replace(seen, stage=TransferStage.FINAL)])
+    assert shop.standing(session) == ("paid", "12.00", DonationStatus.RECEIVED)
+    assert shop.sums(session) == {"hot": ORDER + GIFT, "own": -ORDER, "owed": -GIFT}
+    shop.check()
+
+
+def test_a_split_payment_without_a_reference_pays_shop_and_charity(shop: WalletShop) -> None:
+    shop.match_by_exact_amount()
+    session = shop.order()
+    seen = shop.shop.observation(ORDER, stage=TransferStage.CONFIRMED, beside={THERE: GIFT})
+    shop.engine.observations.observe([seen])
+    assert shop.standing(session)[2] is DonationStatus.PENDING, "not before it is final"
+    final = replace(seen, stage=TransferStage.FINAL)
+    for _ in range(2):
+        shop.engine.observations.observe([final])
+        assert shop.standing(session) == ("paid", "12.00", DonationStatus.RECEIVED)
+        assert shop.sums(session) == {"hot": ORDER, "own": -ORDER, "there": GIFT, "paid": -GIFT}
+    shop.check()
+
+
+def test_the_order_alone_without_a_reference_ships_it(shop: WalletShop) -> None:
+    shop.match_by_exact_amount()
+    session = shop.order()
+    shop.engine.observations.observe([shop.shop.observation(ORDER)])
+    assert shop.standing(session) == ("paid", "12.00", DonationStatus.PENDING)
+    shop.check()
+
+
+def test_a_sum_that_one_order_asks_with_its_gift_and_another_without_one_pays_nobody(shop: WalletShop) -> None:
+    shop.match_by_exact_amount()
+    session, other = shop.order(), shop.shop.session("13.00")
+    assert shop.engine.attempts.choose(other, "sol").due == Money(ORDER + GIFT, "SOL")
+    shop.engine.observations.observe([shop.shop.observation(ORDER + GIFT)])
+    assert shop.standing(session)[0] == "open"
+    (waiting,) = shop.engine.unmatched.page(shop.owner, PageRequest(), status="unmatched").data
+    assert sorted(waiting["suggestions"]) == sorted([session.payment_id, other.payment_id])
+
+
+@pytest.mark.parametrize("amount", [ORDER, ORDER + GIFT])
+def test_staff_are_told_the_order_with_its_gift_and_without_it(shop: WalletShop, amount: int) -> None:
+    session = shop.order()
+    shop.engine.observations.observe([shop.shop.observation(amount), shop.shop.observation(GIFT)])
+    nothing, waiting = shop.engine.unmatched.page(shop.owner, PageRequest(), status="unmatched").data
+    assert (waiting["suggestions"], nothing["suggestions"]) == ([session.payment_id], [])
 
 
 def test_a_new_choice_asks_for_a_new_attempt(shop: WalletShop) -> None:

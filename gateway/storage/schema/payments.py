@@ -122,6 +122,8 @@ attempt = table(
     Column("gift_amount", Atomic, nullable=False),
     Column("gift_wallet", String(90)),
     Column("gift_account", String(90)),
+    # Both together, which is what a payer by hand sends.
+    Column("asked_amount", Atomic, nullable=False),
     Column("quote_id", Id()),
     Column("reference_key", String(90), nullable=False),
     Column("wallet", String(90), nullable=False),
@@ -141,6 +143,7 @@ attempt = table(
     Index(None, "stage", "read_at"),
     # Whose order asks exactly this sum: asked for every transfer without a reference, dust included.
     Index(None, "account", "pay_amount"),
+    Index(None, "account", "asked_amount"),
 )
 
 operation = table(
