@@ -152,6 +152,19 @@ def test_a_dispute_takes_the_money_and_forbids_a_second_loss(shop: CardShop) -> 
     assert shop.posted("merchant:available") == -1230
 
 
+def test_after_a_won_dispute_the_money_may_be_given_back(shop: CardShop) -> None:
+    session = shop.buy(number=DISPUTED)
+    shop.catch_up()
+    (dispute,) = shop.bank.newest("dispute", limit=1)
+    shop.control(f"disputes/{dispute['id']}/close", outcome="won")
+    shop.catch_up()
+    assert shop.refund(session)["amount"] == "12.30"
+    payment = shop.payment(session)
+    assert (payment.refunds, payment.dispute) == (RefundsStatus.FULL, DisputesStatus.WON)
+    assert (shop.posted("merchant:available"), shop.posted("dispute:reserve")) == (0, 0)
+    shop.check()
+
+
 def test_a_lost_dispute_is_the_merchants_loss(shop: CardShop) -> None:
     session = shop.buy(number=DISPUTED)
     shop.catch_up()

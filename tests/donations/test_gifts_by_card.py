@@ -71,6 +71,31 @@ def test_a_refund_at_the_provider_takes_the_order_first(shop: GivingShop) -> Non
     shop.check()
 
 
+@pytest.mark.parametrize(
+    ("donation", "amounts", "left"),
+    [
+        (GiftRefund.KEEP, ("12.30", "0.00"), (0, 70)),
+        (GiftRefund.INCLUDE, ("13.00", "0.70"), (0, 0)),
+        (GiftRefund.ONLY, ("0.70", "0.70"), (-1230, 0)),
+    ],
+)
+def test_after_a_won_dispute_order_and_gift_may_go_back(
+    shop: GivingShop, donation: GiftRefund, amounts: tuple[str, str], left: tuple[int, int]
+) -> None:
+    shop.offer()
+    session = shop.buy("12.30", "0.70", number=DISPUTED)
+    with pytest.raises(ConflictError) as refused:
+        shop.shop.refund(session, donation=donation)
+    assert refused.value.code is ErrorCode.NOTHING_TO_REFUND, "contested"
+    (dispute,) = shop.shop.bank.newest("dispute", limit=1)
+    shop.shop.control(f"disputes/{dispute['id']}/close", outcome="won")
+    shop.shop.catch_up()
+    refund = shop.shop.refund(session, donation=donation)
+    assert (refund["amount"], refund["gift_amount"]) == amounts
+    assert (shop.shop.posted("merchant:available"), shop.owed()) == left
+    shop.check()
+
+
 def test_a_lost_dispute_takes_the_gift_back(shop: GivingShop) -> None:
     shop.offer()
     session = shop.buy("12.30", "0.70", number=DISPUTED)

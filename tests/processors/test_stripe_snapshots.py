@@ -116,6 +116,27 @@ def test_every_state_of_a_dispute_has_its_reading(wires: Mapping[str, Json], wor
 
 
 @pytest.mark.parametrize(
+    ("word", "flag", "is_refundable"),
+    [
+        ("needs_response", False, False),
+        ("under_review", False, False),
+        ("lost", False, False),
+        ("prevented", False, False),
+        ("won", False, True),
+        ("won", True, True),
+        ("warning_needs_response", True, True),
+    ],
+)
+def test_a_charge_is_refundable_while_no_dispute_makes_that_a_second_loss(
+    wires: Mapping[str, Json], word: str, *, flag: bool, is_refundable: bool
+) -> None:
+    dispute = changed(changed(wires["dispute"], "status", word), "is_charge_refundable", flag)
+    found = page(wires["session"], disputes=(dispute,)).charge
+    assert found is not None
+    assert found.is_refundable is is_refundable
+
+
+@pytest.mark.parametrize(
     ("word", "status"),
     [
         *[(status.value, status) for status in RefundStatus],

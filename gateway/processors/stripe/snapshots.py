@@ -65,6 +65,7 @@ _UNKNOWN_DISPUTE: Final = DisputeStatus.NEEDS_RESPONSE  # somebody should look
 # The shopper's part is done in these: what `authorized_at` dates.
 _SUBMITTED: Final = frozenset({ChargeStatus.PROCESSING, ChargeStatus.AUTHORIZED, ChargeStatus.SUCCEEDED})
 _FRAUDULENT: Final = "fraudulent"
+_WON: Final = "won"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,8 +192,17 @@ def _charge(intent: Json, disputes: Sequence[Json], *, is_over: bool) -> Provide
         instrument=_instrument(charge),
         risk_level=optional_text((charge.get("outcome") or {}).get("risk_level")),
         has_fraud_warning=(charge.get("fraud_details") or {}).get("stripe_report") == _FRAUDULENT,
-        is_refundable=all(one["is_charge_refundable"] is True for one in disputes),
+        is_refundable=all(_lets_refund(one) for one in disputes),
     )
+
+
+def _lets_refund(dispute: Json) -> bool:
+    """Tell whether a refund beside this dispute is no second loss: Stripe says so, or it is over and the money is back.
+
+    The flag speaks of a dispute that is open; of one that is won it may say no for ever. Stripe has the last word, by
+    refusing the refund itself.
+    """
+    return dispute["is_charge_refundable"] is True or dispute["status"] == _WON
 
 
 def _status(intent: Json, *, is_over: bool) -> ChargeStatus:
