@@ -453,15 +453,6 @@ def test_a_dispute_ends_won_or_lost(stage: Stage, outcome: str) -> None:
         stage.v1.disputes.close(dispute["id"])
 
 
-@pytest.mark.parametrize(("outcome", "is_open"), [("won", True), ("lost", False)])
-def test_a_won_dispute_opens_its_charge_for_refunds_again(stage: Stage, outcome: str, *, is_open: bool) -> None:
-    intent = stage.paid().payment_intent
-    dispute = stage.order("disputes", {"charge": intent.latest_charge.id})
-    stage.order(f"disputes/{dispute['id']}/close", {"outcome": outcome})
-    with contextlib.nullcontext() if is_open else pytest.raises(stripe.InvalidRequestError):
-        stage.v1.refunds.create({"payment_intent": intent.id})
-
-
 def test_evidence_with_stripes_words_decides(stage: Stage) -> None:
     for words, status in (("winning_evidence", "won"), ("losing_evidence", "lost"), ("a letter", "under_review")):
         charge = stage.paid().payment_intent.latest_charge.id
