@@ -16,6 +16,7 @@ from donation_widget.visitors import client_address
 from gateway.domain.giving_limits import Admission, is_proof
 from gateway.engine.donations.giving import Giving, NewGift
 from gateway.engine.donations.guard import Guard, Verdict, Visitor
+from gateway.engine.donations.pledges import PledgeRecord, Pledges
 from gateway.engine.donations.records import CampaignRecord
 from gateway.engine.donations.showing import CampaignPage, GiftPage, Showing
 from gateway.kernel.clock import Clock
@@ -47,6 +48,7 @@ class Door:
 
     showing: Showing
     giving: Giving
+    pledges: Pledges
     guard: Guard
     tokens: FormTokens
     clock: Clock
@@ -80,7 +82,7 @@ def _add_campaign_routes(blueprint: Blueprint, door: Door) -> None:
             form_id = door.tokens.read(request.form.get("form", ""), campaign_id)
         except InvalidRequestError as error:
             return _form_page(door, page, written, problem=_expired(), status=error.status)
-        reading = Reading(page.campaign, written)
+        reading = Reading(page.campaign, written, _pledge(door, page, written))
         gift = reading.gift(form_id, locale=str(locale().language))
         if gift is None:
             return _form_page(door, page, written, problems=reading.problems, form=request.form["form"])
@@ -120,7 +122,7 @@ def _add_gift_routes(blueprint: Blueprint, door: Door) -> None:
 def _given(door: Door, page: CampaignPage, written: Written, gift: NewGift) -> AnyResponse:
     """Give, and lead to the payment page; say why not, with everything that was written still there."""
     before = door.showing.sent(gift.form_id)
-    if before is not None and before != replace(gift, locale=before.locale):
+    if before is not None and before != replace(gift, locale=before.locale, pledge_id=before.pledge_id):
         # The donor went back and changed his mind: the same form gives the same gift, so this one needs its own.
         return _form_page(door, page, written, problem=_changed(), status=ConflictError.status)
     if before is None:
@@ -182,6 +184,7 @@ def _form_page(
         problem=problem,
         form_token=token,
         work=work,
+        keeps_promise=_pledge(door, page, written) is not None,
         theme_url=_theme_url(page.brand_color),
         form_url=url_for("donations.give", campaign_id=page.campaign.id, lang=asked_language()),
         form_status_url=url_for(
@@ -189,6 +192,11 @@ def _form_page(
         ),
         campaign_url=_campaign_url(page.campaign.id, place),
     )
+
+
+def _pledge(door: Door, page: CampaignPage, written: Written) -> PledgeRecord | None:
+    """Return the promise that a reminder's link speaks of; None for a link that is not good, as without one."""
+    return door.pledges.by_link(written.pledge, page.campaign.id) if written.pledge else None
 
 
 def _expired() -> str:

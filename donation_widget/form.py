@@ -3,12 +3,13 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from donation_widget.amounts import cover_of, written_amount
 from gateway.domain.donations import Frequency
-from gateway.engine.donations.giving import Donor, NewGift
+from gateway.engine.donations.giving import Donor, NewGift, keeping
+from gateway.engine.donations.pledges import PledgeRecord
 from gateway.engine.donations.records import CampaignRecord
 from gateway.kernel.cards import has_card_number
 from gateway.kernel.errors import ErrorCode, InvalidRequestError
@@ -29,6 +30,7 @@ _LINES: Final = frozenset("\n\t")
 _FLAGS: Final = ("covers_fees", "anonymous", "on_wall")
 _TEXTS: Final = (
     "preset", "amount", "frequency", "way", "repeat_email", "name", "email", "tribute", "tribute_name", "comment",
+    "pledge",
 )  # fmt: skip
 
 
@@ -46,6 +48,7 @@ class Written:
     tribute: str = ""
     tribute_name: str = ""
     comment: str = ""
+    pledge: str = ""  # what a reminder's link carries
     covers_fees: bool = False
     anonymous: bool = False
     on_wall: bool = False
@@ -63,13 +66,14 @@ class Written:
         frequency = query.get("frequency", "")
         if frequency not in campaign.frequencies:
             frequency = campaign.frequencies[0] if Frequency.ONCE not in campaign.frequencies else Frequency.ONCE
+        empty = cls(frequency=str(frequency), pledge=query.get("pledge", ""))
         try:
             amount = _bounded(campaign, written_amount(query.get("amount", ""), campaign.currency))
         except InvalidRequestError:
-            return cls(frequency=str(frequency))
+            return empty
         if amount in campaign.presets:
-            return cls(frequency=str(frequency), preset=amount.major)
-        return cls(frequency=str(frequency), preset=OTHER, amount=amount.major)
+            return replace(empty, preset=amount.major)
+        return replace(empty, preset=OTHER, amount=amount.major)
 
     @property
     def repeats(self) -> bool:
@@ -79,10 +83,15 @@ class Written:
 
 @dataclass(slots=True)
 class Reading:
-    """A form that is read: the sentences for what cannot stand, by field, in the form's order."""
+    """A form that is read: the sentences for what cannot stand, by field, in the form's order.
+
+    Attributes:
+        pledge: the promise that the gift keeps; how often it is given was said then.
+    """
 
     campaign: CampaignRecord
     written: Written
+    pledge: PledgeRecord | None = None
     problems: dict[str, str] = field(default_factory=dict)
 
     def gift(self, form_id: str, *, locale: str) -> NewGift | None:
@@ -93,7 +102,7 @@ class Reading:
         if self.problems or amount is None or frequency is None:
             return None
         covers_fees = self.written.covers_fees and bool(cover_of(self.campaign, amount))
-        return NewGift(
+        gift = NewGift(
             amount=amount,
             form_id=form_id,
             frequency=frequency,
@@ -104,6 +113,7 @@ class Reading:
             locale=locale,
             donor=Donor(name=name, email=email, comment=comment, tribute=tribute),
         )
+        return gift if self.pledge is None else keeping(self.pledge, gift)
 
     def _amount(self) -> Money | None:
         code, chosen = self.campaign.currency, self.written.preset
@@ -120,6 +130,8 @@ class Reading:
             return None
 
     def _frequency(self) -> Frequency | None:
+        if self.pledge is not None:
+            return self.pledge.frequency
         if self.written.frequency in self.campaign.frequencies:
             return Frequency(self.written.frequency)
         self.problems["frequency"] = _("Choose how often you give.")
@@ -127,10 +139,11 @@ class Reading:
 
     def _email(self) -> str | None:
         """Return the address; one is needed only to give again."""
-        place = "repeat_email" if self.written.repeats else "email"
-        text = (self.written.repeat_email if self.written.repeats else "") or self.written.email
+        repeats = self.written.repeats and self.pledge is None
+        place = "repeat_email" if repeats else "email"
+        text = (self.written.repeat_email if repeats else "") or self.written.email
         text = text.strip()
-        if not text and self.written.repeats:
+        if not text and repeats:
             self.problems[place] = _("Write your e-mail address: each mail has a link that ends your gifts.")
         elif text and not (len(text) <= EMAIL_LIMIT and text.isprintable() and _EMAIL.fullmatch(text)):
             self.problems[place] = _("Write one address, such as name@example.org.")

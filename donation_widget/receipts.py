@@ -122,6 +122,7 @@ def _stop_view(view: PledgeView, *, has_failed: bool) -> StopView:
             (_("Given to"), view.charity_name),
             (_("Campaign"), view.campaign.title),
             (_("Amount"), money_text(view.pledge.amount)),
+            (_("Given so far"), money_text(view.given)),
         ],
         button=_("Stop it now"),
         can_stop=not is_stopped,

@@ -81,6 +81,7 @@ def _donation_door(house: House) -> Blueprint:
     door = Door(
         showing=engine.showing,
         giving=engine.giving,
+        pledges=engine.pledges,
         guard=engine.guard,
         tokens=FormTokens(secret_keys(settings), house.clock),
         clock=house.clock,

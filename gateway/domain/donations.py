@@ -2,7 +2,7 @@
 
 import calendar
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -146,11 +146,39 @@ def next_due(start: datetime, frequency: Frequency, now: datetime) -> datetime:
 
     The 31st falls on the last day of a shorter month, and on the 31st again after it.
     """
-    interval, count = REPEATS[frequency]
-    step = count * (_MONTHS if interval is Interval.YEAR else 1)
-    passed = (now.year - start.year) * _MONTHS + now.month - start.month
-    dues = (_months_later(start, turn * step) for turn in itertools.count(max(1, passed // step)))
+    step = _months_of(frequency)
+    dues = (_months_later(start, turn * step) for turn in itertools.count(max(1, _passed(start, now) // step)))
     return next(due for due in dues if due > now)
+
+
+def last_dues(start: datetime, frequency: Frequency, now: datetime) -> tuple[datetime, datetime]:
+    """Return the newest date of a gift that repeats which has come, and the one before it; `start` is the first."""
+    step = _months_of(frequency)
+    turn = max(0, _passed(start, now) // step)
+    if turn and _months_later(start, turn * step) > now:
+        turn -= 1
+    return _months_later(start, turn * step), _months_later(start, max(0, turn - 1) * step)
+
+
+def is_given_already(received: Iterable[datetime], dues: tuple[datetime, datetime]) -> bool:
+    """Tell whether what a date asks for has been given: since that date, or twice between the one before and it.
+
+    Args:
+        received: when gifts of the pledge came.
+        dues: the date and the one before it, as `last_dues` returns them.
+    """
+    due, before = dues
+    times = list(received)
+    return any(one >= due for one in times) or sum(before <= one < due for one in times) > 1
+
+
+def _months_of(frequency: Frequency) -> int:
+    interval, count = REPEATS[frequency]
+    return count * (_MONTHS if interval is Interval.YEAR else 1)
+
+
+def _passed(start: datetime, now: datetime) -> int:
+    return (now.year - start.year) * _MONTHS + now.month - start.month
 
 
 def _months_later(start: datetime, months: int) -> datetime:

@@ -15,6 +15,7 @@ from hosted_checkout.api.shown import (
     Instant,
     MajorUnits,
     PaymentId,
+    PledgeId,
     SessionId,
     Shown,
     SubscriptionId,
@@ -50,6 +51,7 @@ class Donation(Shown):
     session: SessionId
     payment: PaymentId
     subscription: SubscriptionId | None = Field(description="By which it repeats.")
+    pledge: PledgeId | None = Field(description="The promise to give again that it began, or keeps.")
     amount: MajorUnits
     currency: Currency
     fee_cover: MajorUnits = Field(description="The part of the amount that the donor added for fees.")

@@ -10,7 +10,17 @@ from gateway.kernel.errors import ErrorCode
 from gateway.kernel.money import parse_money
 from hosted_checkout.api.answers import ListOf
 from hosted_checkout.api.answers_giving import Donation, DonationPayout
-from hosted_checkout.api.fields import Amount, CampaignRef, CharityRef, CurrencyCode, Line, Moment, Prose, Reference
+from hosted_checkout.api.fields import (
+    Amount,
+    CampaignRef,
+    CharityRef,
+    CurrencyCode,
+    Line,
+    Moment,
+    PledgeRef,
+    Prose,
+    Reference,
+)
 from hosted_checkout.api.layer import Answer, Call, Empty, Rooms, Routes, Strict, listed
 from hosted_checkout.api.lists import PageQuery
 
@@ -24,6 +34,7 @@ class DonationQuery(PageQuery):
 
     charity: CharityRef | None = Field(default=None, description="Only gifts for this charity.")
     campaign: CampaignRef | None = Field(default=None, description="Only gifts to this campaign.")
+    pledge: PledgeRef | None = Field(default=None, description="Only what came of this promise.")
     status: Annotated[DonationStatus, Field(strict=False)] | None = None
 
 
@@ -62,7 +73,12 @@ def list_donations(rooms: Rooms, call: Call[Empty, DonationQuery]) -> Answer:
     """List donations, newest first; nothing of the donors is in them."""
     query = call.query
     page = rooms.engine.donations.page(
-        call.owner, query.page(), charity_id=query.charity, campaign_id=query.campaign, status=query.status
+        call.owner,
+        query.page(),
+        charity_id=query.charity,
+        campaign_id=query.campaign,
+        pledge_id=query.pledge,
+        status=query.status,
     )
     return listed(page, call.path)
 

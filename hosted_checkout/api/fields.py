@@ -160,6 +160,10 @@ def _is_campaign(text: str) -> str:
     return _is_id(text, "cmp")
 
 
+def _is_pledge(text: str) -> str:
+    return _is_id(text, "plg")
+
+
 def _is_payment(text: str) -> str:
     return _is_id(text, "pay")
 
@@ -328,6 +332,7 @@ CustomerRef = Annotated[str, AfterValidator(_is_customer), WithJsonSchema(id_sch
 PlanRef = Annotated[str, AfterValidator(_is_plan), WithJsonSchema(id_schema("plan"))]
 CharityRef = Annotated[str, AfterValidator(_is_charity), WithJsonSchema(id_schema("cha"))]
 CampaignRef = Annotated[str, AfterValidator(_is_campaign), WithJsonSchema(id_schema("cmp"))]
+PledgeRef = Annotated[str, AfterValidator(_is_pledge), WithJsonSchema(id_schema("plg"))]
 EventRef = Annotated[str, AfterValidator(_is_event), WithJsonSchema(id_schema("evt"))]
 # Form, scheme, port and host are the outbox's to judge, when the endpoint is stored.
 EndpointUrl = Annotated[

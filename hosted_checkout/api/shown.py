@@ -48,6 +48,7 @@ KeyId = Annotated[str, Field(pattern="^key_[0-9a-z]{26}$"), WithJsonSchema(id_sc
 CharityId = Annotated[str, Field(pattern="^cha_[0-9a-z]{26}$"), WithJsonSchema(id_schema("cha"))]
 CampaignId = Annotated[str, Field(pattern="^cmp_[0-9a-z]{26}$"), WithJsonSchema(id_schema("cmp"))]
 ConfigId = Annotated[str, Field(pattern="^dcf_[0-9a-z]{26}$"), WithJsonSchema(id_schema("dcf"))]
+PledgeId = Annotated[str, Field(pattern="^plg_[0-9a-z]{26}$"), WithJsonSchema(id_schema("plg"))]
 DonationId = Annotated[str, Field(pattern="^don_[0-9a-z]{26}$"), WithJsonSchema(id_schema("don"))]
 CharityPayoutId = Annotated[str, Field(pattern="^dpo_[0-9a-z]{26}$"), WithJsonSchema(id_schema("dpo"))]
 MerchantId = Annotated[str, Field(pattern="^mer_[0-9a-z]{26}$"), WithJsonSchema(id_schema("mer"))]

@@ -188,6 +188,7 @@ class AsyncDonations:
         *,
         charity: str | None = None,
         campaign: str | None = None,
+        pledge: str | None = None,
         status: str | None = None,
         limit: int | None = None,
         starting_after: str | None = None,

@@ -404,6 +404,7 @@ class Donations(Resource):
         *,
         charity: str | None = None,
         campaign: str | None = None,
+        pledge: str | None = None,
         status: str | None = None,
         limit: int | None = None,
         starting_after: str | None = None,
@@ -413,6 +414,7 @@ class Donations(Resource):
         query = given(
             charity=charity,
             campaign=campaign,
+            pledge=pledge,
             status=status,
             limit=limit,
             starting_after=starting_after,

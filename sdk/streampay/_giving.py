@@ -15,6 +15,7 @@ class Donation(Model):
 
     `status` is pending, received, reversed (all of it went back) or canceled; `kind` is campaign, round_up or fixed;
     `frequency` is once, monthly, quarterly or yearly. `amount_reversed` is what went back, by refunds and disputes.
+    `pledge` is the promise to give again that it began, or keeps.
     """
 
     OBJECT: ClassVar[str | None] = "donation"
@@ -30,6 +31,7 @@ class Donation(Model):
     session: str
     payment: str
     subscription: str | None = None
+    pledge: str | None = None
     amount: str
     currency: str
     fee_cover: str

@@ -33,11 +33,13 @@ class Donations:
         *,
         charity_id: str | None = None,
         campaign_id: str | None = None,
+        pledge_id: str | None = None,
         status: DonationStatus | None = None,
     ) -> Page:
         """Return a page of this owner's donations, newest first."""
         table = schema.donation
-        wanted = {"charity_id": charity_id, "campaign_id": campaign_id, "status": status and status.value}
+        wanted = {"charity_id": charity_id, "campaign_id": campaign_id, "pledge_id": pledge_id}
+        wanted["status"] = status and status.value
         query = select(table).where(*(table.c[name] == value for name, value in wanted.items() if value is not None))
 
         def to_object(row: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from gateway.domain.conversion import fee_cover
 from gateway.domain.donations import REPEATS, CommentStatus, DonationStatus, Frequency, GiftKind
 from gateway.domain.words import SessionMode
 from gateway.engine.core import Core
+from gateway.engine.donations.pledges import PledgeRecord
 from gateway.engine.donations.records import (
     CampaignRecord,
     DonationRecord,
@@ -49,6 +50,7 @@ class NewGift:
         amount: the gift, without what covers the fees.
         form_id: names the form; sent twice, it gives once.
         by_wallet: a gift that repeats is given from a wallet, on a reminder; else a card is charged.
+        pledge_id: the promise that it keeps; see `keeping`.
     """
 
     amount: Money
@@ -60,6 +62,14 @@ class NewGift:
     on_wall: bool = False
     locale: str | None = None
     donor: Donor = field(default_factory=Donor)
+    pledge_id: str | None = None
+
+
+def keeping(pledge: PledgeRecord, gift: NewGift) -> NewGift:
+    """Return a gift as one that keeps a promise; what the donor left out is as it was when he made it."""
+    name, email = gift.donor.name or pledge.name, gift.donor.email or pledge.email
+    donor = replace(gift.donor, name=name, email=email)
+    return replace(gift, frequency=pledge.frequency, by_wallet=True, donor=donor, pledge_id=pledge.id)
 
 
 class Giving:
@@ -96,7 +106,7 @@ class Giving:
                 f"Give from {campaign.min_amount} to {campaign.max_amount}.",
                 param="/amount",
             )
-        if gift.frequency not in campaign.frequencies:
+        if gift.pledge_id is None and gift.frequency not in campaign.frequencies:
             raise InvalidRequestError(
                 ErrorCode.PARAMETER_INVALID, "This campaign is not given to so often.", param="/frequency"
             )
@@ -111,7 +121,7 @@ class Giving:
         if known is not None:
             return load_session(tx, known)
         donation = self._donation(campaign, gift)
-        if gift.frequency is not Frequency.ONCE:
+        if gift.pledge_id is None and gift.frequency is not Frequency.ONCE:
             donation = replace(donation, pledge_id=self._pledge(tx, campaign, gift, donation))
         session = self._session(tx, campaign, gift, donation)
         store_session(self._core, tx, session)
@@ -134,7 +144,7 @@ class Giving:
             session_id="",
             payment_id="",
             subscription_id=None,
-            pledge_id=None,
+            pledge_id=gift.pledge_id,
             kind=GiftKind.CAMPAIGN,
             frequency=gift.frequency,
             status=DonationStatus.PENDING,
@@ -184,7 +194,8 @@ class Giving:
             reference=donation.id,
             success_url=page,
             cancel_url=page,
-            customer_email=gift.donor.email,
+            # A reminder may have been passed on: who pays need not read the donor's address at the provider.
+            customer_email=gift.donor.email if gift.pledge_id is None else None,
             locale=gift.locale,
             line_items=[],
             methods=None,

@@ -8,12 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
+from urllib.parse import urlencode
 
 from sqlalchemy import func, select, update
 
 from gateway.engine.core import Core
 from gateway.engine.donations.mails import MailKind, MailRecord, MailStatus
-from gateway.engine.donations.pledges import PledgeView, load_pledge, pledge_view
+from gateway.engine.donations.pledges import (
+    PledgeRecord,
+    PledgeView,
+    gift_times,
+    load_pledge,
+    pledge_view,
+    reminder_link,
+)
 from gateway.engine.donations.receipts import ReceiptView, one_view, receipt_url
 from gateway.kernel.log import Log
 from gateway.outbox.schedule import next_try
@@ -216,15 +224,23 @@ class Mailroom:
         view = pledge_view(tx, load_pledge(tx, mail.subject_id))
         if view.pledge.stopped_at is not None:
             raise MailRefusedError("It was stopped before.")
+        if any(one >= mail.created_at for one in gift_times(tx, view.pledge.id)):
+            raise MailRefusedError("It was given before.")
         letter = ReminderLetter(
             locale=mail.locale,
             pledge=view,
-            give_url=f"{self._core.base_url}/donate/{view.campaign.id}?amount={view.pledge.amount.major}",
+            give_url=self._give_url(view.pledge, mail),
             stop_url=self._stop_url(view.pledge.token),
         )
         return _Letter(
             compose=lambda composer: composer.reminder(letter), stop_url=letter.stop_url, reply_to=view.charity_email
         )
+
+    def _give_url(self, pledge: PledgeRecord, mail: MailRecord) -> str:
+        asked = {"amount": pledge.amount.major, "pledge": reminder_link(pledge, mail.created_at)}
+        if mail.locale is not None:
+            asked["lang"] = mail.locale
+        return f"{self._core.base_url}/donate/{pledge.campaign_id}?{urlencode(asked)}"
 
     def _stop_url(self, token: str) -> str:
         return f"{self._core.base_url}/donations/stop/{token}"

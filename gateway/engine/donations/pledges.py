@@ -1,17 +1,23 @@
 """Promises to give again: a card's are collected by its provider, a wallet's are asked for by mail.
 
 A reminder is written in the tx that moves its pledge on to the next date, so each date is asked for once, whoever looks
-and wherever it crashes. Dates that passed while nobody looked are one reminder, not many.
+and wherever it crashes. Dates that passed while nobody looked are one reminder, not many, and a date for which
+somebody has given already is none. A reminder's link names its pledge, so that what is given there keeps the promise.
 """
 
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Self
 
 from sqlalchemy import select, update
 
-from gateway.domain.donations import DonationStatus, Frequency, next_due
+from gateway.domain.donations import DonationStatus, Frequency, is_given_already, last_dues, next_due
 from gateway.domain.words import SessionMode
 from gateway.engine.core import Core
 from gateway.engine.donations.mails import MailKind, NewMail, queue_mail
@@ -22,8 +28,12 @@ from gateway.kernel.ids import is_secret_token
 from gateway.kernel.money import Money
 from gateway.storage import schema
 from gateway.storage.database import Tx
+from gateway.storage.statements import total
 
 REMIND_LIMIT: Final = 500  # pledges a turn; the next one goes on
+LINK_LIFETIME: Final = timedelta(days=90)  # who opens an older mail gives as anybody does
+_LINK: Final = re.compile(r"(plg_[0-9a-z]{26})\.([0-9]{1,11})\.([A-Za-z0-9_-]{43})", re.ASCII)
+_NEWEST: Final = 100  # gifts that are looked at: more in one period only say again that it is given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +78,17 @@ class PledgeRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PledgeView:
-    """A pledge with what it is for."""
+    """A pledge with what it is for.
+
+    Attributes:
+        given: what came of it, and was not given back.
+    """
 
     pledge: PledgeRecord
     campaign: CampaignRecord
     charity_name: str
     charity_email: str | None
+    given: Money
 
 
 def follow_pledge(core: Core, tx: Tx, donation: DonationRecord) -> None:
@@ -115,6 +130,23 @@ class Pledges:
 
         return self._core.db.read(query)
 
+    def by_link(self, link: str, campaign_id: str) -> PledgeRecord | None:
+        """Return the pledge that a reminder's link names; None where it is none of ours, or nobody is asked any more.
+
+        Too old, of another campaign, of a pledge that ended: whoever follows such a link gives as anybody does.
+        """
+        found = _LINK.fullmatch(link)
+        if found is None:
+            return None
+        issued_at = datetime.fromtimestamp(int(found[2]), UTC)
+        row = self._core.db.read(lambda tx: _pledge_row(tx, found[1]))
+        if row is None or self._core.clock.now() - issued_at > LINK_LIFETIME:
+            return None
+        pledge = PledgeRecord.of(row)
+        is_ours = hmac.compare_digest(link, reminder_link(pledge, issued_at))
+        is_living = pledge.stopped_at is None and pledge.subscription_id is None
+        return pledge if is_ours and is_living and pledge.campaign_id == campaign_id else None
+
     def remind(self) -> int:
         """Write the reminders that are due; return how many."""
         table, now = schema.pledge, self._core.clock.now()
@@ -132,8 +164,11 @@ class Pledges:
         if is_open:
             due = next_due(pledge.created_at, pledge.frequency, now)
             values = {"next_at": due, "reminders": table.c.reminders + 1}
+        is_given = is_given_already(gift_times(tx, pledge.id), last_dues(pledge.created_at, pledge.frequency, now))
+        if is_given:
+            values.pop("reminders", None)
         has_moved = tx.execute(update(table).where(is_same).values(values)).rowcount == 1
-        if not has_moved or not is_open or pledge.email is None:
+        if not has_moved or not is_open or is_given or pledge.email is None:
             return False
         mail = NewMail(
             owner=pledge.owner,
@@ -146,6 +181,29 @@ class Pledges:
         return queue_mail(self._core, tx, mail)
 
 
+def reminder_link(pledge: PledgeRecord, issued_at: datetime) -> str:
+    """Return what a reminder's link carries: the pledge, when it was written, and a signature over both.
+
+    The pledge's own secret signs, so that whoever has the link cannot stop the pledge, and nobody can make another.
+    """
+    named = f"{pledge.id}.{int(issued_at.timestamp())}"
+    signature = hmac.digest(pledge.token.encode(), f"give again: {named}".encode(), hashlib.sha256)
+    return f"{named}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+def gift_times(tx: Tx, pledge_id: str) -> Sequence[datetime]:
+    """Return when the newest gifts of a pledge came, without those that went back."""
+    table = schema.donation
+    has_come = (table.c.pledge_id == pledge_id) & (table.c.status == DonationStatus.RECEIVED.value)
+    return tx.scalars(
+        select(table.c.received_at).where(has_come).order_by(table.c.received_at.desc()).limit(_NEWEST)
+    ).all()
+
+
+def _pledge_row(tx: Tx, pledge_id: str) -> Row | None:
+    return tx.execute(select(schema.pledge).where(schema.pledge.c.id == pledge_id)).mappings().one_or_none()
+
+
 def load_pledge(tx: Tx, pledge_id: str) -> PledgeRecord:
     """Return a pledge that our own rows name."""
     return PledgeRecord.of(tx.execute(select(schema.pledge).where(schema.pledge.c.id == pledge_id)).mappings().one())
@@ -155,4 +213,17 @@ def pledge_view(tx: Tx, pledge: PledgeRecord) -> PledgeView:
     """Return a pledge with what it is for."""
     charity = load_charity(tx, pledge.charity_id)
     campaign = load_campaign(tx, pledge.campaign_id)
-    return PledgeView(pledge=pledge, campaign=campaign, charity_name=charity.name, charity_email=charity.email)
+    return PledgeView(
+        pledge=pledge,
+        campaign=campaign,
+        charity_name=charity.name,
+        charity_email=charity.email,
+        given=_given(tx, pledge),
+    )
+
+
+def _given(tx: Tx, pledge: PledgeRecord) -> Money:
+    table = schema.donation
+    sums = select(total(tx, table.c.amount_received), total(tx, table.c.amount_reversed))
+    received, reversed_ = tx.execute(sums.where(table.c.pledge_id == pledge.id)).one()
+    return Money(int(received or 0) - int(reversed_ or 0), pledge.amount.currency)

@@ -265,6 +265,7 @@ def donation_object(donation: DonationRecord) -> dict[str, Any]:
         "session": donation.session_id,
         "payment": donation.payment_id,
         "subscription": donation.subscription_id,
+        "pledge": donation.pledge_id,
         **money_fields(donation.amount),
         "fee_cover": donation.fee_cover.major,
         "amount_received": donation.amount_received.major,

@@ -196,6 +196,7 @@ def _sent(tx: Tx, form_id: str) -> NewGift | None:
         is_anonymous=donation.is_anonymous,
         on_wall=donation.on_wall,
         locale=donation.locale,
+        pledge_id=donation.pledge_id,
         donor=Donor(**{name: known.get(name) for name in ("name", "email", "address", "comment", "tribute")}),
     )
 
