@@ -2,12 +2,14 @@
 
 Nothing hangs on it but their patience: facts are credited once whoever sees them, and clocks that disagree only let two
 look for a while. A holder that dies is followed within `LEASE`; one that is stopped gives its lease back.
+
+The lease of a day is of the same kind: whoever has done that day's work keeps it until the day is over.
 """
 
 import os
 import socket
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import delete, or_, select, update
 
@@ -17,6 +19,8 @@ from gateway.storage.schema import network_lease
 from gateway.storage.statements import insert_new
 
 LEASE: Final = timedelta(seconds=6)  # a shopper whose worker died waits no longer for the next one
+TURN: Final = timedelta(minutes=10)  # longer than a day's work takes: who holds it that long has died
+DAY: Final = timedelta(days=1)
 RENEW: Final = timedelta(seconds=3)  # one write in three seconds instead of one in each turn
 
 
@@ -60,6 +64,45 @@ class NetworkLease:
         values = {"holder": self._holder, "until": until}
         statement = update(table).where(table.c.network == self._network, is_free).values(values)
         return tx.execute(statement).rowcount == 1 or insert_new(tx, table, {"network": self._network, **values})
+
+
+class DayLease:
+    """One process's claim on what is done once a day, of UTC, by all of them together; kept over restarts."""
+
+    def __init__(self, db: Database, clock: Clock, name: str, *, holder: str | None = None) -> None:
+        self._db = db
+        self._clock = clock
+        self._name = name
+        self._holder = holder or _holder(db)
+        self._day_ends = clock.now()
+
+    def take(self) -> bool:
+        """Claim today's work; False once it is done, and while somebody is at it. Call `finish` after the work."""
+        now = self._clock.now()
+        query = select(network_lease.c.until).where(network_lease.c.network == self._name)
+        until = self._db.read(lambda tx: tx.scalar(query))
+        if until is not None and not _is_over(until, now):
+            return False
+        self._day_ends = now.replace(hour=0, minute=0, second=0, microsecond=0) + DAY
+        return self._db.write(lambda tx: self._claim(tx, now))
+
+    def finish(self) -> None:
+        """Keep what was claimed from being done again on its day."""
+        table = network_lease
+        is_ours = (table.c.network == self._name) & (table.c.holder == self._holder)
+        statement = update(table).where(is_ours).values(until=self._day_ends)
+        self._db.write(lambda tx: tx.execute(statement))
+
+    def _claim(self, tx: Tx, now: datetime) -> bool:
+        table = network_lease
+        values = {"holder": self._holder, "until": now + TURN}
+        statement = update(table).where(table.c.network == self._name, _is_over(table.c.until, now)).values(values)
+        return tx.execute(statement).rowcount == 1 or insert_new(tx, table, {"network": self._name, **values})
+
+
+def _is_over(until: Any, now: datetime) -> Any:
+    """Tell whether a day's lease has ended; a time beyond the day was written by a clock that ran ahead."""
+    return (until <= now) | (until > now + DAY)
 
 
 def _holder(db: Database) -> str:

@@ -14,7 +14,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.errors import WorldError
 from gateway.kernel.log import Log
 from gateway.ledger.sealing import seal
-from gateway.monitor.lease import NetworkLease
+from gateway.monitor.lease import DayLease, NetworkLease
 from gateway.monitor.monitor import Monitor
 from gateway.outbox.delivery import Dispatcher
 from gateway.outbox.events import publish
@@ -41,7 +41,7 @@ SEAL_S: Final = 10.0
 MAILS_S: Final = 5.0  # a donor looks for his receipt within a minute
 REMINDERS_S: Final = 60.0
 AUDIT_S: Final = 60.0
-OWED_S: Final = 86_400.0  # what charities are owed for too long is said once a day, and at each start
+OWED_S: Final = 600.0  # what charities are owed for too long is said once a day; who died over it is followed in time
 FAILED_PAUSE_S: Final = 1.0  # after a failure: a database that is away must not be asked a thousand times a second
 STOP_S: Final = 6.0  # all loops together; service managers kill after ten seconds, and nothing is lost even then
 
@@ -213,10 +213,12 @@ def _monitor_turn(work: Work, network: str, lease: NetworkLease) -> Callable[[],
 
 
 def _owed_turn(work: Work) -> Callable[[], None]:
-    """Say which charities have waited for longer than the first step of ages."""
-    reports = DonationReports(work.db, work.engine.core.journal)
+    """Say which charities have waited for longer than the first step of ages: once a day, whoever of the workers."""
+    reports, lease = DonationReports(work.db, work.engine.core.journal), DayLease(work.db, work.clock, "owed")
 
     def turn() -> None:
+        if not lease.take():
+            return
         for one in reports.overdue(work.clock.now(), older_than_days=EDGES[0]):
             log.warning(
                 "donations_overdue",
@@ -224,6 +226,7 @@ def _owed_turn(work: Work) -> Callable[[], None]:
                 amount=str(one.amount),
                 oldest_days=max(age.from_days for age in one.ages if age.amount),
             )
+        lease.finish()
 
     return turn
 

@@ -182,6 +182,13 @@ def test_a_form_that_is_sent_twice_gives_once(donor: Donor) -> None:
     assert len(donor.shop.donations()) == 2
 
 
+def test_a_form_that_makes_a_promise_and_is_sent_twice_makes_one(donor: Donor) -> None:
+    fields = donor.open(f"/donate/{donor.campaign.id}") | {"frequency": "monthly", "way": "wallet"}
+    fields["repeat_email"] = "ann@example.com"
+    first, second = donor.send(fields), donor.send(fields)
+    assert (first.status_code, first.headers["Location"]) == (303, second.headers.get("Location"))
+
+
 # --- nobody is asked twice -------------------------------------------------------------------------------------------
 
 

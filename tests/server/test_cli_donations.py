@@ -11,12 +11,13 @@ from sqlalchemy import insert
 
 from gateway.domain.postings import owed_account
 from gateway.engine.donations.records import CharityRecord
-from gateway.kernel.clock import SystemClock
+from gateway.kernel.clock import ManualClock, SystemClock
 from gateway.kernel.ids import RandomIds
 from gateway.kernel.money import Money
 from gateway.ledger.entries import EntryDraft, Leg
 from gateway.ledger.journal import Journal
-from gateway.reporting.donations import CSV_HEAD
+from gateway.monitor.lease import TURN
+from gateway.reporting.donations import CSV_HEAD, DonationReports
 from gateway.settings import load_settings
 from gateway.storage import schema
 from gateway.storage.database import Database
@@ -88,8 +89,41 @@ def test_the_alarm_says_once_a_day_who_has_waited_for_how_long(
 ) -> None:
     charity = a_charity(db, account, (70, 40, 1))
     caplog.set_level(logging.WARNING, "gateway.workers")  # the command that opened the account has set the log up
-    with closing(build_house(load_settings())) as house:
+    clock = ManualClock(CLOCK.now())
+
+    def said() -> list[Any]:
+        """Let two workers look, each started anew, and return what they say."""
+        caplog.clear()
+        for _ in range(2):
+            with closing(build_house(load_settings(), clock=clock)) as house:
+                (loop,) = [one for one in all_loops(house.work) if one.name == "owed"]
+                loop.turn()
+                loop.turn()
+        return [vars(one)["fields"] for one in caplog.records if one.getMessage() == "donations_overdue"]
+
+    assert said() == [{"charity_id": charity.id, "amount": "20.00 USD", "oldest_days": 60}]
+    assert said() == []
+    clock.advance(timedelta(days=1))
+    assert [one["charity_id"] for one in said()] == [charity.id]
+
+
+def test_an_alarm_that_fails_comes_again(
+    account: str, db: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_charity(db, account, (70,))
+    caplog.set_level(logging.WARNING, "gateway.workers")
+    clock = ManualClock(CLOCK.now())
+    with closing(build_house(load_settings(), clock=clock)) as house:
         (loop,) = [one for one in all_loops(house.work) if one.name == "owed"]
+        with monkeypatch.context() as patch:
+            patch.setattr(DonationReports, "overdue", away)
+            with pytest.raises(OSError, match="the database is away"):
+                loop.turn()
+        clock.advance(TURN)
         loop.turn()
-    (said,) = [one for one in caplog.records if one.getMessage() == "donations_overdue"]
-    assert vars(said)["fields"] == {"charity_id": charity.id, "amount": "20.00 USD", "oldest_days": 60}
+    assert [one.getMessage() for one in caplog.records] == ["donations_overdue"]
+
+
+def away(*_: object, **__: object) -> None:
+    """Fail as a database does that is away."""
+    raise OSError("the database is away")

@@ -1,13 +1,14 @@
 """The lease of a network: one looks, another follows soon, and no clock can shut everybody out."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 
 import pytest
 
 from gateway.kernel.clock import ManualClock
-from gateway.monitor.lease import LEASE, RENEW, NetworkLease
+from gateway.monitor.lease import LEASE, RENEW, TURN, DayLease, NetworkLease
 from gateway.storage.database import Database, open_database
 from gateway.storage.migrate import upgrade
 
@@ -71,3 +72,56 @@ def test_holding_costs_a_write_only_when_half_of_it_is_over(db: Database) -> Non
         assert lease.hold()
         clock.advance(timedelta(seconds=1))
     assert writes == 12 * timedelta(seconds=1) / RENEW
+
+
+# --- what is done once a day -----------------------------------------------------------------------------------------
+
+
+def test_a_days_work_is_done_once_whoever_comes_and_however_often(db: Database) -> None:
+    clock = ManualClock()
+    first, second = (DayLease(db, clock, "owed", holder=name) for name in ("first", "second"))
+    for _ in range(3):
+        assert (first.take(), second.take()) == (True, False)
+        first.finish()
+        for _ in range(23):
+            clock.advance(timedelta(hours=1))
+            started_again = DayLease(db, clock, "owed", holder="first")
+            assert [one.take() for one in (first, second, started_again)] == [False] * 3
+        clock.advance(timedelta(hours=1))
+
+
+def test_of_many_who_come_at_once_one_does_the_days_work(db: Database) -> None:
+    leases = [DayLease(db, ManualClock(), "owed", holder=f"worker {number}") for number in range(8)]
+    with ThreadPoolExecutor(max_workers=8) as racers:
+        assert sum(racers.map(DayLease.take, leases)) == 1
+
+
+def test_who_dies_over_a_days_work_is_followed(db: Database) -> None:
+    clock = ManualClock()
+    first, second = (DayLease(db, clock, "owed", holder=name) for name in ("first", "second"))
+    assert first.take()
+    clock.advance(TURN - timedelta(seconds=1))
+    assert not second.take()
+    clock.advance(timedelta(seconds=1))
+    assert second.take()
+    second.finish()
+    assert not first.take()
+
+
+def test_work_that_ends_after_midnight_leaves_the_new_day_to_do(db: Database) -> None:
+    clock = ManualClock()
+    clock.advance(timedelta(hours=23, minutes=58))
+    lease = DayLease(db, clock, "owed", holder="first")
+    assert lease.take()
+    clock.advance(timedelta(minutes=5))
+    lease.finish()
+    assert lease.take()
+
+
+def test_a_clock_that_ran_ahead_takes_nobodys_day(db: Database) -> None:
+    ahead, right = ManualClock(), ManualClock()
+    ahead.advance(timedelta(days=3))
+    lease = DayLease(db, ahead, "owed", holder="ahead")
+    assert lease.take()
+    lease.finish()
+    assert DayLease(db, right, "owed", holder="right").take()
