@@ -20,6 +20,8 @@ CLEARING_PATIENCE: Final = timedelta(days=10)  # the slowest ordinary payout sch
 OPERATION_PATIENCE: Final = timedelta(minutes=10)  # two sweeps close what can be closed
 LIMIT: Final = 500  # cases of a kind; more than that is one problem, not many
 _CLEARING: Final = "psp:%:clearing"
+_FAILED: Final = "failed"  # a payout's status, in the provider's word
+_SENT_BACK: Final = "payout_failure"  # the provider's word for the line that brings a failed payout's money again
 
 
 class CaseKind(StrEnum):
@@ -30,6 +32,7 @@ class CaseKind(StrEnum):
     PAYMENT_EXCEPTION = "payment_exception"
     NOTIFICATION_OPEN = "notification_open"
     PAYOUT_GAP = "payout_gap"
+    PAYOUT_FAILED = "payout_failed"
 
 
 _EXPLANATIONS: Final = {
@@ -38,6 +41,7 @@ _EXPLANATIONS: Final = {
     CaseKind.PAYMENT_EXCEPTION: "the payment was charged twice, or with another sum than was asked",
     CaseKind.NOTIFICATION_OPEN: "a notification could not be followed for a long time",
     CaseKind.PAYOUT_GAP: "the lines of this payout do not add up to it",
+    CaseKind.PAYOUT_FAILED: "your bank sent this payout back, and no later one has brought its money again",
 }
 
 
@@ -65,6 +69,7 @@ def cases(db: Database, now: datetime, *, clearing_patience: timedelta = CLEARIN
         _exceptions,
         lambda tx: _open_notifications(tx, now - OPERATION_PATIENCE),
         _payout_gaps,
+        _failed_payouts,
     )
     return db.snapshot(lambda tx: [case for find in finders for case in find(tx)])
 
@@ -140,3 +145,18 @@ def _payout_gaps(tx: Tx) -> Iterator[Case]:
         if gap:
             amount = Money(gap, row["currency"])
             yield Case(kind=CaseKind.PAYOUT_GAP, subject=row["id"], since=row["created_at"], amount=amount)
+
+
+def _failed_payouts(tx: Tx) -> Iterator[Case]:
+    """A payout that failed is booked as paid out until its money comes again, as a line of a later payout."""
+    is_brought_again = (
+        select(balance_line.c.reference)
+        .where(balance_line.c.network == payout.c.network, balance_line.c.type == _SENT_BACK)
+        .where(balance_line.c.currency == payout.c.currency, balance_line.c.net == payout.c.amount)
+        .where(balance_line.c.payout.is_not(None), balance_line.c.created_at >= payout.c.created_at)
+        .exists()
+    )
+    query = select(payout).where(payout.c.status == _FAILED, payout.c.settled_at.is_not(None), ~is_brought_again)
+    for row in tx.execute(query.order_by(payout.c.created_at).limit(LIMIT)).mappings():
+        amount = Money(row["amount"], row["currency"])
+        yield Case(kind=CaseKind.PAYOUT_FAILED, subject=row["id"], since=row["created_at"], amount=amount)

@@ -16,6 +16,7 @@ POST /_sandbox/refunds/{id}/fail              also /succeed
 POST /_sandbox/settle_delayed                 lets every delayed bank debit settle now
 POST /_sandbox/dunning                        {"outcome": "cancel" | "unpaid" | "past_due"} when the last retry fails
 POST /_sandbox/payouts                        lets the automatic payouts of the day happen now
+POST /_sandbox/payouts/{id}/fail              the merchant's bank sends it back
 """
 
 import re
@@ -197,6 +198,11 @@ def _pay_out(bank: Bank, _: str, __: Body) -> Wire:
     return {"payouts": bank.change(lambda vault: vault.store.size("payout")) - before}
 
 
+def _fail_payout(bank: Bank, identifier: str, _: Body) -> Wire:
+    failed: Wire = bank.change(lambda vault: payouts.fail(vault, identifier))
+    return failed
+
+
 _COMMANDS: Final[Mapping[str, Command]] = {
     "clock/advance": _advance,
     "faults": _plan_fault,
@@ -213,6 +219,7 @@ _COMMANDS: Final[Mapping[str, Command]] = {
     "refunds/([A-Za-z0-9_]+)/succeed": _succeed_refund,
     "settle_delayed": _settle_delayed,
     "payouts": _pay_out,
+    "payouts/([A-Za-z0-9_]+)/fail": _fail_payout,
     "dunning": _choose_dunning,
 }
 

@@ -1,11 +1,13 @@
 """Payouts: every line is booked, clearing comes back to zero, and what does not is a case."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 
 from gateway.domain.words import PaymentStatus
+from gateway.kernel.money import Money
 from gateway.reporting.reconciliation import CaseKind, cases
 from gateway.reporting.settlements import Settlements
 from gateway.storage import schema
@@ -87,6 +89,31 @@ def test_lines_that_do_not_add_up_are_a_case(shop: CardShop) -> None:
     shop.db.write(lambda tx: tx.execute(update(table).where(table.c.id == newest).values(amount=1)))
     found = [one for one in cases(shop.db, shop.clock.now()) if one.subject == newest]
     assert [one.kind for one in found] == [CaseKind.PAYOUT_GAP]
+
+
+def test_a_payout_that_the_bank_sends_back_is_a_case_until_its_money_comes_again(shop: CardShop) -> None:
+    shop.buy("100.00")
+    pay_out(shop)
+    newest = payout_row(shop, payout_ids(shop)[-1])
+    assert failed_payouts(shop, newest.id) == []
+    shop.control(f"payouts/{newest.reference}/fail")
+    shop.catch_up()
+    shop.engine.payouts.settle()
+    assert payout_row(shop, newest.id).status == "failed"
+    assert failed_payouts(shop, newest.id) == [Money(newest.amount, newest.currency)]
+    pay_out(shop)
+    assert failed_payouts(shop, newest.id) == []
+    assert shop.posted(CLEARING) == 0
+    shop.check()
+
+
+def payout_row(shop: CardShop, payout_id: str) -> Row[Any]:
+    return shop.db.read(lambda tx: tx.execute(select(schema.payout).where(schema.payout.c.id == payout_id)).one())
+
+
+def failed_payouts(shop: CardShop, payout_id: str) -> list[Money | None]:
+    found = cases(shop.db, shop.clock.now())
+    return [one.amount for one in found if (one.kind, one.subject) == (CaseKind.PAYOUT_FAILED, payout_id)]
 
 
 def test_the_command_lists_cases_and_says_when_there_are_none(

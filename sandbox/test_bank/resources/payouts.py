@@ -90,19 +90,20 @@ def cancel(vault: Vault, call: Call) -> Wire:
     payout = vault.get("payout", call.identifier)
     if payout["automatic"] or payout["status"] not in {"pending", "in_transit"}:
         raise ApiError("Payouts can be canceled only if they are manual and still pending.", code="payout_not_pending")
-    payout["status"] = "canceled"
-    entry = balance.book(
-        vault,
-        source=payout["id"],
-        amount=payout["amount"],
-        currency=payout["currency"],
-        kind="payout_cancel",
-        category="payout_reversal",
-    )
-    payout["failure_balance_transaction"] = entry["id"]
-    vault.keep(payout)
-    vault.emit("payout.canceled", payout)
-    return payout
+    return _take_back(vault, payout, "canceled", kind="payout_cancel")
+
+
+def fail(vault: Vault, identifier: str) -> Wire:
+    """Let the merchant's bank send a payout back, also one that had arrived; the next payout brings the money again.
+
+    Raises:
+        ApiError: it failed already, or was canceled.
+    """
+    payout = vault.get("payout", identifier)
+    if payout["status"] in {"failed", "canceled"}:
+        raise ApiError("This payout was sent back already.", code="payout_not_pending")
+    payout |= {"failure_code": "account_closed", "failure_message": "The bank account has been closed."}
+    return _take_back(vault, payout, "failed", kind="payout_failure")
 
 
 def list_all(vault: Vault, call: Call) -> Wire:
@@ -165,6 +166,21 @@ def _pay_out(vault: Vault, entries: list[Wire], currency: str) -> None:
         vault.keep(entry)
     vault.emit("payout.created", payout)
     vault.later(RECONCILED_AFTER_S, "payout_reconciled", payout["id"])
+
+
+def _take_back(vault: Vault, payout: Wire, status: str, *, kind: str) -> Wire:
+    entry = balance.book(
+        vault,
+        source=payout["id"],
+        amount=payout["amount"],
+        currency=payout["currency"],
+        kind=kind,
+        category="payout_reversal",
+    )
+    payout |= {"status": status, "failure_balance_transaction": entry["id"]}
+    vault.keep(payout)
+    vault.emit(f"payout.{status}", payout)
+    return payout
 
 
 def _make(vault: Vault, amount: int, currency: str, *, is_automatic: bool) -> Wire:
