@@ -10,6 +10,7 @@ from typing import Final
 from flask import Flask, render_template
 from flask_babel import force_locale
 
+from donation_widget.presentation import frequency_words
 from donation_widget.receipts_papers import Paper, Rows, receipt_paper, statement_paper
 from donation_widget.receipts_pdf import pdf_of
 from gateway.domain.donations import Frequency
@@ -58,7 +59,7 @@ class Scribe:
                     _("Thank you for your gift to %(charity)s. Your receipt is attached.", charity=charity),
                     *paper.notices,
                 ],
-                rows=paper.rows,
+                rows=[*paper.rows, *_how_often(view.donation.frequency)],
                 links=[
                     (_("Look at the receipt"), letter.page_url),
                     *_optional(_("All gifts of this year"), letter.statement_url),
@@ -135,6 +136,10 @@ def _asked(frequency: Frequency, amount: str, charity: str) -> str:
                 amount=amount,
                 charity=charity,
             )
+
+
+def _how_often(frequency: Frequency) -> Rows:
+    return [] if frequency is Frequency.ONCE else [(_("How often"), frequency_words()[frequency])]
 
 
 def _tested(subject: str, *, livemode: bool) -> str:

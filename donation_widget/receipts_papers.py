@@ -55,6 +55,7 @@ def receipt_paper(view: ReceiptView) -> Paper:
             *_person(view.donor_name, view.donor_address),
             (_("Given to"), _text(receipt.issuer, "legal_name")),
             *([(_("Campaign"), view.campaign_title)] if view.campaign_title else []),
+            *_tribute(view),
             (_("Amount"), money_text(receipt.amount)),
             *_returned(view),
         ],
@@ -106,6 +107,12 @@ def _issuer(issuer: Mapping[str, str | None]) -> list[str]:
 def _person(name: str | None, address: str | None) -> list[tuple[str, str]]:
     rows = [(_("Donor"), name)] if name else []
     return [*rows, (_("Address"), address)] if address else rows
+
+
+def _tribute(view: ReceiptView) -> list[tuple[str, str]]:
+    if view.tribute is None:
+        return []
+    return [(_("In memory of") if view.tribute["kind"] == "memory" else _("In honour of"), view.tribute["name"])]
 
 
 def _returned(view: ReceiptView) -> list[tuple[str, str]]:

@@ -82,6 +82,13 @@ class DonorErasure(Shown):
     pledges: int = Field(description="Promises that ended.")
 
 
+class Tribute(Shown):
+    """In whose honour, or in memory of whom, somebody gave."""
+
+    kind: Literal["honor", "memory"]
+    name: str
+
+
 class DonationComment(Shown):
     """What a donor wrote with a gift, and whether the donor wall shows it; `private`: it is not meant for the wall."""
 
@@ -92,7 +99,8 @@ class DonationComment(Shown):
     charity: CharityId
     campaign: CampaignId | None
     name: str | None = Field(description="Null for who wished to stay anonymous.")
-    text: str | None = Field(description="Null for who wished to stand on the wall without words.")
+    text: str | None = Field(description="Null for who wished to stand on the wall without words, or dedicated only.")
+    tribute: Tribute | None = Field(description="The dedication; the wall does not show it, the receipt does.")
     amount: MajorUnits
     currency: Currency
     received_at: Instant | None

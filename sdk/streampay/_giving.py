@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
-from streampay._decoding import READERS, Model, many, one
+from streampay._decoding import READERS, Model, many, one, or_none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +65,19 @@ class DonationPayout(Model):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tribute(Model):
+    """Whom a gift is dedicated to; `kind` is honor or memory."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DonationComment(Model):
     """What a donor wrote with a gift, as plain text; its `id` is the donation's.
 
     `status` is pending (nobody has read it), shown (on the donor wall), hidden, or private (not meant for the wall).
-    `name` is None for who wished to stay anonymous, `text` for who wished to stand on the wall without words.
+    `name` is None for who wished to stay anonymous, `text` for who wrote nothing but a name or a dedication.
     """
 
     OBJECT: ClassVar[str | None] = "donation_comment"
@@ -81,6 +89,7 @@ class DonationComment(Model):
     campaign: str | None = None
     name: str | None = None
     text: str | None = None
+    tribute: Tribute | None = None
     amount: str
     currency: str
     received_at: datetime | None = None
@@ -356,6 +365,7 @@ class DonationOffer(Model):
 READERS.update(
     {
         "tuple[CampaignMonth, ...]": many(one(CampaignMonth)),
+        "Tribute | None": or_none(one(Tribute)),
         "ReceiptIssuer": one(ReceiptIssuer),
         "tuple[DonationReceipt, ...]": many(one(DonationReceipt)),
         "tuple[StatementTotal, ...]": many(one(StatementTotal)),

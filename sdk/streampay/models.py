@@ -32,6 +32,7 @@ from streampay._giving import (
     ReceiptIssuer,
     ReceiptMail,
     StatementTotal,
+    Tribute,
 )
 from streampay._payments import (
     Attempt,
@@ -110,6 +111,7 @@ __all__ = [
     "SettlementTotal",
     "StatementTotal",
     "Subscription",
+    "Tribute",
     "UnknownObject",
     "WebhookEndpoint",
     "WireError",

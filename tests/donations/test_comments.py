@@ -1,11 +1,12 @@
 """What donors write: read by staff alone, and on the wall only while staff show it there."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from gateway.domain.donations import CommentStatus
+from gateway.domain.donations import CommentStatus, Frequency
 from gateway.engine.donations.giving import Donor
 from gateway.engine.donations.records import CampaignRecord
 from gateway.engine.idempotency import Intent
@@ -67,6 +68,24 @@ def test_who_wishes_to_stand_on_the_wall_without_words_waits_too(shop: GivingSho
     donation_id = write(shop, None, shop.add_campaign())
     shown = shop.engine.comments.retrieve(shop.owner, donation_id)
     assert (shown["status"], shown["name"], shown["text"]) == ("pending", "Jo Doe", None)
+
+
+def test_a_dedication_is_read_by_staff_though_nothing_else_was_written(shop: GivingShop) -> None:
+    tribute = {"kind": "memory", "name": "Ann"}
+    shop.pay(shop.give(shop.add_campaign(), donor=Donor(tribute=tribute)))
+    (comment,) = shop.engine.comments.page(shop.owner, PageRequest(), status=PRIVATE).data
+    assert (comment["tribute"], comment["text"], comment["name"]) == (tribute, None, None)
+
+
+def test_what_was_decided_of_a_regular_donors_name_holds_for_each_renewal(shop: GivingShop) -> None:
+    campaign = shop.add_campaign()
+    donation_id = write(shop, "Every month", campaign, frequency=Frequency.MONTHLY)
+    shop.engine.comments.moderate(an_intent(shop), donation_id, SHOWN)
+    shop.shop.pass_time(timedelta(days=31))
+    shop.shop.catch_up()
+    shop.engine.sweep()
+    assert (len(shop.donations()), listed(shop, PENDING)) == (2, [])
+    assert wall(shop, campaign) == [None, "Every month"]
 
 
 def test_an_anonymous_donors_name_is_shown_to_nobody(shop: GivingShop) -> None:
@@ -147,6 +166,7 @@ def test_a_clerk_reads_shows_and_hides(shop: GivingShop, client: FlaskClient, he
     assert read == {
         "id": donation_id, "object": "donation_comment", "livemode": False, "status": "pending",
         "charity": campaign.charity_id, "campaign": campaign.id, "name": "Jo Doe", "text": "<b>Keep it clean</b>",
+        "tribute": None,
         "amount": "25.00", "currency": "USD", "received_at": read["received_at"],
     }  # fmt: skip
     waiting = f"/v1/donation_comments?status=pending&campaign={campaign.id}"

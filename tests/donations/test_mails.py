@@ -14,6 +14,7 @@ from gateway.domain.donations import Frequency
 from gateway.engine.donations.giving import Donor
 from gateway.engine.donations.mailroom import Composed, Mailroom, ReceiptLetter, ReminderLetter
 from gateway.engine.donations.mails import MailRecord, MailStatus
+from gateway.engine.idempotency import Intent
 from gateway.outbox.smtp import (
     Envelope,
     MailDelayedError,
@@ -91,6 +92,38 @@ def test_a_mail_speaks_the_language_of_the_form(
     (message,) = office.messages
     assert subject in message["Subject"]
     assert said in part(message, "html")
+
+
+def test_a_mail_says_to_whom_a_gift_is_dedicated_and_how_often_it_is_given(
+    shop: GivingShop, office: PostOffice, room: Mailroom
+) -> None:
+    donor = Donor(email="jo@example.com", tribute={"kind": "memory", "name": "Ann <i>Doe</i>"})
+    given(shop, donor=donor, frequency=Frequency.MONTHLY)
+    room.deliver()
+    (message,) = office.messages
+    assert "In memory of: Ann <i>Doe</i>" in part(message, "plain")
+    assert "How often: Monthly" in part(message, "plain")
+    assert "<bdi>Ann &lt;i&gt;Doe&lt;/i&gt;</bdi>" in part(message, "html")
+    (file,) = message.iter_attachments()
+    assert "In memory of" in PdfReader(io.BytesIO(file.get_content())).pages[0].extract_text()
+
+
+def test_a_receipt_that_is_sent_elsewhere_opens_nothing_else_of_the_donors(
+    shop: GivingShop, office: PostOffice, room: Mailroom
+) -> None:
+    given(shop, frequency=Frequency.MONTHLY)
+    donation_id = shop.donations()[0].id
+    for address in ("JO@example.com", "eve@example.com"):
+        intent = Intent(owner=shop.owner, route="resend a receipt", key=None, request_hash="")
+        shop.engine.receipts.resend(intent, donation_id, email=address)
+    room.deliver()
+    by_address = dict(zip(office.recipients, office.messages, strict=True))
+    own, other = part(by_address["JO@example.com"], "plain"), part(by_address["eve@example.com"], "plain")
+    assert [word for word in ("/receipt/", "/statement/", "/stop/") if word in own] == [
+        "/receipt/", "/statement/", "/stop/",
+    ]  # fmt: skip
+    assert [word for word in ("/receipt/", "/statement/", "/stop/") if word in other] == ["/receipt/"]
+    assert by_address["eve@example.com"]["List-Unsubscribe"] is None
 
 
 def test_a_regular_gifts_mail_offers_to_stop_it_with_one_click(

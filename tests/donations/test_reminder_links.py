@@ -229,6 +229,17 @@ def test_a_mail_that_waited_does_not_ask_for_what_was_given_meanwhile(donor: Don
     assert (waiting.status, waiting.failure) == (MailStatus.FAILED, "It was given before.")
 
 
+def test_a_mail_that_waited_asks_for_nothing_when_the_campaign_is_over(donor: Donor) -> None:
+    donor.wait()
+    table, now = schema.campaign, donor.shop.shop.clock.now()
+    donor.shop.shop.db.write(
+        lambda tx: tx.execute(update(table).where(table.c.id == donor.campaign.id).values(closed_at=now))
+    )
+    donor.deliver()
+    waiting = [one for one in mails_of(donor.shop) if one.kind is MailKind.REMINDER][-1]
+    assert (waiting.status, waiting.failure) == (MailStatus.FAILED, "The campaign is over.")
+
+
 def test_a_gift_that_went_back_is_asked_for(donor: Donor) -> None:
     donor.wait()
     link = donor.link()

@@ -33,7 +33,9 @@ def shop(cards: CardShop) -> GivingShop:
 
 def a_gift(shop: GivingShop, *, on_wall: bool = True) -> str:
     """Give to a campaign, with some words, and pay; return the donation's id."""
-    session = shop.give(shop.add_campaign(), on_wall=on_wall, donor=Donor(name="Jo Doe", email=JO, comment="Go on"))
+    tribute = {"kind": "honor", "name": "Ann"}
+    donor = Donor(name="Jo Doe", email=JO, comment="Go on", tribute=tribute)
+    session = shop.give(shop.add_campaign(), on_wall=on_wall, donor=donor)
     shop.pay(session)
     donation = shop.donation(session)
     assert donation is not None
@@ -72,6 +74,7 @@ def test_words_are_listed_shown_and_hidden(client: StreamPay, shop: GivingShop) 
     comments, donation_id = client.donations.comments, a_gift(shop)
     waiting = comments.list(status="pending").page[0]
     assert (waiting.id, waiting.name, waiting.text, waiting.status) == (donation_id, "Jo Doe", "Go on", "pending")
+    assert waiting.tribute == models.Tribute(kind="honor", name="Ann")
     shown = comments.moderate(donation_id, status="shown")
     assert (shown.status, comments.retrieve(donation_id)) == ("shown", shown)
     assert comments.moderate(donation_id, status="hidden").status == "hidden"

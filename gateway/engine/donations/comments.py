@@ -106,20 +106,21 @@ def comment_object(row: Row) -> dict[str, Any]:
         "campaign": row["campaign_id"],
         "name": None if row["is_anonymous"] else row["name"],
         "text": row["comment"],
+        "tribute": row["tribute"],
         **money_fields(Money(row["amount"], row["currency"])),
         "received_at": None if row["received_at"] is None else rfc3339(row["received_at"]),
     }
 
 
 def _comments() -> Select[Any]:
-    """Return the query of gifts with words, or with a wish to stand on the wall."""
+    """Return the query of gifts with words, a dedication, or a wish to stand on the wall."""
     gifts, donors = schema.donation, schema.donor
     names = ("id", "livemode", "charity_id", "campaign_id", "amount", "currency", "is_anonymous", "on_wall")
     return (
         select(*(gifts.c[name] for name in names), gifts.c.received_at)
-        .add_columns(donors.c.name, donors.c.comment, donors.c.comment_status)
+        .add_columns(donors.c.name, donors.c.comment, donors.c.comment_status, donors.c.tribute)
         .join(donors, donors.c.donation_id == gifts.c.id)
-        .where(or_(donors.c.comment.is_not(None), gifts.c.on_wall.is_(True)))
+        .where(or_(donors.c.comment.is_not(None), donors.c.tribute.is_not(None), gifts.c.on_wall.is_(True)))
     )
 
 

@@ -279,13 +279,18 @@ def repeat_donation(core: Core, tx: Tx, first: SessionRecord, again: SessionReco
     insert_donation(tx, donation, session)
     donors = schema.donor
     row = tx.execute(select(donors).where(donors.c.donation_id == before.id)).mappings().one_or_none()
-    known = Donor() if row is None else Donor(name=row["name"], email=row["email"], address=row["address"])
-    insert_donor(tx, donation, known)
+    if row is None:
+        insert_donor(tx, donation, Donor())
+    else:  # what staff have read of the name holds for each renewal
+        known = Donor(name=row["name"], email=row["email"], address=row["address"])
+        insert_donor(tx, donation, known, status=CommentStatus(row["comment_status"]))
     return session
 
 
-def insert_donor(tx: Tx, donation: DonationRecord, donor: Donor) -> None:
-    """Store what is known of who gave."""
+def insert_donor(
+    tx: Tx, donation: DonationRecord, donor: Donor, *, status: CommentStatus = CommentStatus.PENDING
+) -> None:
+    """Store what is known of who gave, and whether somebody has read it."""
     values = {
         "donation_id": donation.id,
         "merchant_id": donation.merchant_id,
@@ -295,7 +300,7 @@ def insert_donor(tx: Tx, donation: DonationRecord, donor: Donor) -> None:
         "email": donor.email,
         "address": donor.address,
         "comment": donor.comment,
-        "comment_status": CommentStatus.PENDING.value,
+        "comment_status": status.value,
         "tribute": None if donor.tribute is None else dict(donor.tribute),
         "statement_token": secret_token(),
     }

@@ -205,13 +205,15 @@ class Mailroom:
 
     def _receipt(self, tx: Tx, mail: MailRecord) -> _Letter:
         view = one_view(tx, schema.donation_receipt.c.id == mail.subject_id)
-        pledge_id = view.donation.pledge_id
+        # Staff may send a receipt to another address than the donor left: what opens or ends more stays out of that.
+        is_donors = _is_to_donor(tx, mail, view.donation.id)
+        pledge_id = view.donation.pledge_id if is_donors else None
         stop_url = None if pledge_id is None else self._stop_url(load_pledge(tx, pledge_id).token)
         letter = ReceiptLetter(
             locale=mail.locale,
             receipt=view,
             page_url=receipt_url(self._core, view.receipt),
-            statement_url=self._statement_url(tx, view),
+            statement_url=self._statement_url(tx, view) if is_donors else None,
             stop_url=stop_url,
         )
         return _Letter(
@@ -226,6 +228,8 @@ class Mailroom:
             raise MailRefusedError("It was stopped before.")
         if any(one >= mail.created_at for one in gift_times(tx, view.pledge.id)):
             raise MailRefusedError("It was given before.")
+        if not view.campaign.is_open(self._core.clock.now()):
+            raise MailRefusedError("The campaign is over.")
         letter = ReminderLetter(
             locale=mail.locale,
             pledge=view,
@@ -250,6 +254,12 @@ class Mailroom:
         query = select(donors.c.statement_token).where(donors.c.donation_id == view.donation.id)
         token = tx.scalar(query)
         return token and f"{self._core.base_url}/donations/statement/{token}/{view.receipt.year}"
+
+
+def _is_to_donor(tx: Tx, mail: MailRecord, donation_id: str) -> bool:
+    """Tell whether a mail goes to the address that the donor left, however it is spelled."""
+    left = tx.scalar(select(schema.donor.c.email).where(schema.donor.c.donation_id == donation_id))
+    return left is not None and mail.recipient is not None and left.lower() == mail.recipient.lower()
 
 
 def _change(tx: Tx, mail: MailRecord, attempts: int, values: dict[str, Any]) -> bool:

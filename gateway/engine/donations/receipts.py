@@ -84,6 +84,7 @@ class ReceiptView:
     campaign_title: str | None
     donor_name: str | None
     donor_address: str | None
+    tribute: Mapping[str, str] | None
 
     @property
     def changed_at(self) -> datetime:
@@ -380,7 +381,7 @@ def _views(tx: Tx, where: ColumnElement[bool]) -> list[ReceiptView]:
         .outerjoin(campaigns, campaigns.c.id == donations.c.campaign_id)
     )
     query = (
-        select(receipts, donations, donors.c.name, donors.c.address, campaigns.c.title)
+        select(receipts, donations, donors.c.name, donors.c.address, donors.c.tribute, campaigns.c.title)
         .select_from(joined)
         .where(where)
         .order_by(receipts.c.year, receipts.c.number)
@@ -393,6 +394,7 @@ def _views(tx: Tx, where: ColumnElement[bool]) -> list[ReceiptView]:
             campaign_title=row[campaigns.c.title],
             donor_name=row[donors.c.name],
             donor_address=row[donors.c.address],
+            tribute=row[donors.c.tribute],
         )
         for row in tx.execute(query).mappings()
     ]
