@@ -171,6 +171,7 @@ def people(teller: Teller) -> None:
     made = customers.create(email="ada@example.com", name="Ada", metadata={"shoe": "41"})
     teller.note(made)
     teller.ask(lambda: customers.update(made.id, name="Ada L.", metadata={}))
+    teller.ask(lambda: customers.update(made.id, name=None))
     teller.lines.append([teller.plain(each.id) for each in customers.list(email="ada@example.com")])
     session = teller.open("hers", customer=made.id)
     assert session.customer_email == "ada@example.com"
