@@ -65,7 +65,7 @@ class Engine:
         self.wallets = Wallets(core)
         self.refund_transfers = RefundTransfers(core, self.wallets)
         self.disputes = Disputes(core)
-        self.payouts = Payouts(core)
+        self.payouts = Payouts(core, self.reading)
         self.customers = Customers(core)
         self.plans = Plans(core)
         self.subscriptions = Subscriptions(core, self.commands, self.billing)

@@ -1,6 +1,6 @@
 """Payouts: what a provider sent to the merchant's bank is booked line by line, so that its clearing account empties."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
@@ -12,7 +12,7 @@ from gateway.domain.events import Event, EventType
 from gateway.domain.provider import BalanceLine, ProviderPayout
 from gateway.engine.core import Core
 from gateway.engine.paging import Page, PageRequest, fetch_page
-from gateway.engine.reading import take_line
+from gateway.engine.reading import Reading, take_line
 from gateway.engine.records import Owner, not_found
 from gateway.engine.refresh import refresh
 from gateway.engine.wire import payout_object
@@ -32,8 +32,9 @@ BATCH: Final = 200  # lines a tx
 class Payouts:
     """Books what providers paid out."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, reading: Reading) -> None:
         self._core = core
+        self._reading = reading
 
     def retrieve(self, owner: Owner, payout_id: str) -> dict[str, Any]:
         """Return a payout of this owner.
@@ -81,7 +82,8 @@ class Payouts:
             known = self._core.db.write(partial(self._keep, owner, network, payout))
             if known or not (payout.is_automatic and payout.is_reconciled):
                 continue
-            lines = self._core.hosted[name].payout_lines(payout.reference, livemode=livemode)
+            lines = list(self._core.hosted[name].payout_lines(payout.reference, livemode=livemode))
+            self._read_what_happened(network, lines)
             self._book(network, lines)
             self._core.db.write(partial(self._close, owner, network, payout))
             self._core.wake_delivery()
@@ -113,11 +115,18 @@ class Payouts:
             "created_at": self._core.clock.now(),
         }
 
-    def _book(self, network: str, lines: Iterable[BalanceLine]) -> None:
+    def _read_what_happened(self, network: str, lines: list[BalanceLine]) -> None:
+        """Read charges again of which a payout has lines that nobody told us of: a lost webhook must not cost a fact.
+
+        Before the lines are stored, so that a provider who does not answer now is asked again with the same payout.
+        """
+        for portion in _portions(lines):
+            for attempt_id in self._core.db.read(partial(_untold, network, portion)):
+                self._reading.read(attempt_id)
+
+    def _book(self, network: str, lines: list[BalanceLine]) -> None:
         """Store lines in portions, and bring the payments that they are about to where they now stand."""
-        waiting = list(lines)
-        for start in range(0, len(waiting), BATCH):
-            portion = waiting[start : start + BATCH]
+        for portion in _portions(lines):
             touched = self._core.db.write(partial(_take, network, portion))
             for payment_id in sorted(touched):
                 self._core.db.write(partial(self._refresh, payment_id))
@@ -147,6 +156,21 @@ class Payouts:
                 data=payout_object(dict(row) | {"settled_at": now}),
             ),
         )
+
+
+def _portions(lines: list[BalanceLine]) -> Iterator[list[BalanceLine]]:
+    for start in range(0, len(lines), BATCH):
+        yield lines[start : start + BATCH]
+
+
+def _untold(network: str, lines: list[BalanceLine], tx: Tx) -> list[str]:
+    """Return the attempts whose charges are known, and have lines here that are not."""
+    line, charge = schema.balance_line, schema.charge
+    references = [one.reference for one in lines]
+    known = set(tx.scalars(select(line.c.reference).where(line.c.network == network, line.c.reference.in_(references))))
+    sources = {one.source for one in lines if one.source is not None and one.reference not in known}
+    is_theirs = (charge.c.network == network) & charge.c.reference.in_(sources)
+    return sorted(tx.scalars(select(charge.c.attempt_id).where(is_theirs)))
 
 
 def _holder(tx: Tx, *, livemode: bool) -> Owner | None:

@@ -14,7 +14,7 @@ from gateway.storage import schema
 from hosted_checkout import cli
 from hosted_checkout.app import create_app
 from hosted_checkout.doctor import examine
-from tests.cards.stage import DISPUTED, CardShop, settings_of
+from tests.cards.stage import DISPUTED, REFUND_FAILS, CardShop, settings_of
 
 CLEARING = "psp:stripe:clearing"
 
@@ -103,6 +103,29 @@ def test_a_payout_that_the_bank_sends_back_is_a_case_until_its_money_comes_again
     assert failed_payouts(shop, newest.id) == [Money(newest.amount, newest.currency)]
     pay_out(shop)
     assert failed_payouts(shop, newest.id) == []
+    assert shop.posted(CLEARING) == 0
+    shop.check()
+
+
+def test_a_payout_tells_what_no_webhook_told(shop: CardShop) -> None:
+    """A refund that fails weeks later, and a dispute, leave lines in the next payout: what they are about is read."""
+    shop.buy("500.00")  # else the bank would have nothing to pay out
+    failing, disputed = shop.buy(number=REFUND_FAILS), shop.buy("50.00")
+    pay_out(shop)
+    refund = shop.refund(failing)
+    shop.buy("500.00")
+    shop.control(f"refunds/{refund['provider_reference']}/fail")
+    (charge,) = [one for one in shop.bank.newest("charge", limit=10) if one["amount"] == 5_000]
+    shop.control("disputes", charge=charge["id"])
+    for _ in range(2):  # until the lines are available, and until they are paid out
+        shop.pass_time(timedelta(days=9))
+        shop.control("payouts")
+    shop.pass_time(timedelta(days=1))
+    shop.post_from_bank()  # and nobody hears it
+    assert shop.engine.refunds.retrieve(shop.owner, refund["id"])["status"] == "succeeded"
+    shop.engine.payouts.settle()
+    assert shop.engine.refunds.retrieve(shop.owner, refund["id"])["status"] == "failed"
+    assert shop.shown(disputed)["dispute"] != "none"
     assert shop.posted(CLEARING) == 0
     shop.check()
 
