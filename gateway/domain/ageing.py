@@ -1,21 +1,19 @@
 """How long a charity has waited for what it is owed: what is paid out takes the oldest gifts first. Pure."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date
 from typing import Final
 
 EDGES: Final = (30, 60, 90)  # days at which a debt to a charity becomes older, as laws on collecting count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Movement:
-    """A change of what is owed for one gift: `amount` in atomic units, negative where it went back."""
+class GiftsOfDay:
+    """What the gifts of one day of UTC come to, less what of them went back; `amount` in atomic units."""
 
-    subject: str
+    day: date
     amount: int
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,31 +25,26 @@ class Bucket:
     amount: int
 
 
-def ageing(movements: Iterable[Movement], owed: int, now: datetime) -> Sequence[Bucket]:
-    """Share what is owed out over its age.
+def ageing(days: Iterable[GiftsOfDay], owed: int, today: date) -> Sequence[Bucket]:
+    """Share what is owed out over its age in days.
 
     What is left after the oldest gifts were paid out is owed for the newest ones, so this reads from the newest back
-    and stops as soon as it knows. Where more was paid out than is owed, nothing is.
+    and stops as soon as it knows. Where more was paid out than is owed, nothing is. What no day explains is new.
 
     Args:
-        movements: of gifts, newest first, without payouts; read no further than is needed.
+        days: those on which gifts came, newest first, without payouts; read no further than is needed.
         owed: the balance, in atomic units.
-        now: the time to count from.
+        today: the day to count from.
     """
     amounts = [0] * (len(EDGES) + 1)
-    gone: dict[str, int] = defaultdict(int)
     rest = max(0, owed)
-    for one in movements if rest else ():
-        if one.amount < 0:
-            gone[one.subject] -= one.amount
-            continue
-        back = min(one.amount, gone[one.subject])
-        gone[one.subject] -= back
-        part = min(one.amount - back, rest)
-        amounts[_place(now - one.at)] += part
+    for one in days if rest else ():
+        part = min(max(0, one.amount), rest)
+        amounts[_place((today - one.day).days)] += part
         rest -= part
         if not rest:
             break
+    amounts[0] += rest
     starts = (0, *EDGES)
     ends = (*EDGES, None)
     return tuple(
@@ -60,6 +53,6 @@ def ageing(movements: Iterable[Movement], owed: int, now: datetime) -> Sequence[
     )
 
 
-def _place(age: timedelta) -> int:
+def _place(age_days: int) -> int:
     """Return which bucket an age belongs to."""
-    return sum(age > timedelta(days=edge) for edge in EDGES)
+    return sum(age_days > edge for edge in EDGES)

@@ -14,9 +14,6 @@ from gateway.kernel.money import Money
 
 _MONTHS: Final = 12
 MAX_FIXED: Final = 3  # choices beside "no": more of them slow everybody down
-# Entries of the journal that write down what a charity was paid, and that take such a one back.
-PAYOUT_ENTRY: Final = "donation_payout"
-PAYOUT_CANCELED_ENTRY: Final = "donation_payout_canceled"
 
 
 class GiftKind(StrEnum):

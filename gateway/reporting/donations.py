@@ -4,18 +4,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import RowMapping, Select, func, select
 
-from gateway.domain.ageing import EDGES, Bucket, Movement, ageing
-from gateway.domain.donations import PAYOUT_CANCELED_ENTRY, PAYOUT_ENTRY
-from gateway.domain.postings import POSTED, charity_paid_account, owed_account
+from gateway.domain.ageing import EDGES, Bucket, GiftsOfDay, ageing
+from gateway.domain.postings import charity_paid_account, owed_account
 from gateway.kernel.clock import rfc3339
 from gateway.kernel.money import Money
 from gateway.ledger.journal import Journal
 from gateway.storage.database import Database, Tx
-from gateway.storage.schema import account, campaign, charity, donation, donation_payout, journal_entry, posting
+from gateway.storage.schema import campaign, campaign_day, charity, charity_day, donation, donation_payout
 from gateway.storage.statements import total
 
 CSV_HEAD: Final = (
@@ -23,7 +23,7 @@ CSV_HEAD: Final = (
     "fee_cover", "amount_received", "amount_reversed",
 )  # fmt: skip
 CHUNK: Final = 1000  # rows that a read brings at once
-_SUMMED: Final = ("amount_received", "amount_reversed", "fee_cover")
+_SUMMED: Final = ("gifts", "received", "reversed", "fee_cover")  # of a campaign's days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +104,20 @@ class DonationReports:
         """Return what each campaign of an account collected in a mode, by its id; without those without gifts."""
         return self._db.read(lambda tx: _by_campaign(tx, merchant_id, livemode=livemode))
 
-    def rows(self, *, charity_id: str | None = None, campaign_id: str | None = None) -> list[tuple[str, ...]]:
-        """Return every gift that came as fields of a table, under `CSV_HEAD`, the oldest first."""
-        return self._db.snapshot(lambda tx: list(_rows(tx, charity_id, campaign_id)))
+    def rows(self, *, charity_id: str | None = None, campaign_id: str | None = None) -> Iterator[tuple[str, ...]]:
+        """Yield every gift that came as fields of a table, under `CSV_HEAD`, the oldest first.
+
+        Read in chunks, each as it is asked for: whoever reads slowly holds neither memory nor a connection.
+        """
+        wanted = {"charity_id": charity_id, "campaign_id": campaign_id}
+        is_wanted = [donation.c[name] == value for name, value in wanted.items() if value is not None]
+        assert is_wanted, "a report is about a charity or a campaign"
+        query = select(donation).where(*is_wanted, donation.c.received_at.is_not(None))
+        query = query.order_by(donation.c.received_at, donation.c.id).limit(CHUNK)
+        rows = self._db.read(lambda tx: tx.execute(query).mappings().all())
+        while rows:
+            yield from (_fields(row) for row in rows)
+            rows = self._db.read(partial(_rows_after, query=query, last=rows[-1]))
 
     def overdue(self, now: datetime, *, older_than_days: int, merchant_id: str | None = None) -> list[Overdue]:
         """Return what charities, of all accounts or of one, have been owed for longer than so many days.
@@ -136,7 +147,7 @@ def _statement(tx: Tx, journal: Journal, charity_id: str, now: datetime) -> list
             paid_at_source=Money(stands[paid, code] - recorded[code], code),
             kept=Money(stands[own, code], code),
             owed=Money(stands[owing, code], code),
-            ages=_ages(tx, owing, Money(stands[owing, code], code), now),
+            ages=_ages(tx, charity_id, Money(stands[owing, code], code), now),
         )
         for code in sorted(codes)
     ]
@@ -144,14 +155,11 @@ def _statement(tx: Tx, journal: Journal, charity_id: str, now: datetime) -> list
 
 def _gifts(tx: Tx, charity_id: str) -> tuple[Counter[str], Counter[str]]:
     """Return what came for a charity and what of it went back, in atomic units by the currency that came."""
-    came: Counter[str] = Counter()
-    went: Counter[str] = Counter()
-    query = select(donation.c.received, donation.c.reversed).where(
-        donation.c.charity_id == charity_id, donation.c.received_at.is_not(None)
-    )
-    for received, gone in tx.execute(query.execution_options(yield_per=CHUNK)):
-        came.update({code: int(units) for code, units in received.items()})
-        went.update({code: int(units) for code, units in gone.items()})
+    table = charity_day
+    sums = (total(tx, table.c.received), total(tx, table.c.reversed))
+    query = select(table.c.currency, *sums).where(table.c.charity_id == charity_id).group_by(table.c.currency)
+    rows = tx.execute(query).all()
+    came, went = (Counter({row[0]: int(row[place]) for row in rows}) for place in (1, 2))
     return came, went
 
 
@@ -170,82 +178,68 @@ def _recorded(tx: Tx, charity_id: str, *, is_canceled: bool) -> Counter[str]:
     return Counter({code: int(amount) for code, amount in tx.execute(query.group_by(table.c.currency))})
 
 
-def _ages(tx: Tx, code: str, owed: Money, now: datetime) -> Sequence[Bucket]:
-    return ageing(_movements(tx, code, owed.currency), owed.atomic, now)
+def _ages(tx: Tx, charity_id: str, owed: Money, now: datetime) -> Sequence[Bucket]:
+    return ageing(_days(tx, charity_id, owed.currency), owed.atomic, now.astimezone(UTC).date())
 
 
-def _movements(tx: Tx, code: str, currency: str) -> Iterator[Movement]:
-    """Yield what gifts changed on an account, newest first, read only as far as somebody asks."""
+def _days(tx: Tx, charity_id: str, code: str) -> Iterator[GiftsOfDay]:
+    """Yield what is owed of the gifts of each day if nothing was paid out, newest first, read when somebody asks."""
+    table = charity_day
+    query = select(table.c.day, table.c.owed).where(table.c.charity_id == charity_id, table.c.currency == code)
+    for day, amount in tx.execute(query.order_by(table.c.day.desc())):
+        yield GiftsOfDay(day=day.date(), amount=amount)
+
+
+def _by_campaign(tx: Tx, merchant_id: str, *, livemode: bool) -> dict[str, Sums]:
+    table = campaign_day
+    amounts = [total(tx, table.c[name]).label(name) for name in _SUMMED[1:]]
     query = (
-        select(posting.c.entry_id, posting.c.subject_id, posting.c.amount, journal_entry.c.effective_at)
-        .join(account, account.c.id == posting.c.account_id)
-        .join(journal_entry, journal_entry.c.id == posting.c.entry_id)
-        .where(account.c.code == code, account.c.currency == currency, posting.c.layer == POSTED)
-        .where(journal_entry.c.kind.not_in((PAYOUT_ENTRY, PAYOUT_CANCELED_ENTRY)))
-        .order_by(posting.c.entry_id.desc())
-        .limit(CHUNK)
+        select(campaign.c.id, campaign.c.currency, func.sum(table.c.gifts).label("gifts"), *amounts)
+        .join(table, table.c.campaign_id == campaign.c.id)
+        .where(campaign.c.merchant_id == merchant_id, campaign.c.livemode == livemode, table.c.gifts > 0)
+        .group_by(campaign.c.id, campaign.c.currency)
     )
-    rows = tx.execute(query).all()
-    while rows:
-        for row in rows:
-            yield Movement(subject=row.subject_id, amount=-row.amount, at=row.effective_at)
-        rows = tx.execute(query.where(posting.c.entry_id < rows[-1].entry_id)).all()
+    return {
+        one["id"]: _sums(Counter({name: int(one[name]) for name in _SUMMED}), one["currency"])
+        for one in tx.execute(query).mappings()
+    }
 
 
 def _campaign(tx: Tx, campaign_id: str) -> CampaignReport:
     code = tx.execute(select(campaign.c.currency).where(campaign.c.id == campaign_id)).scalar_one()
-    names = _SUMMED
-    query = select(donation.c.received_at, *(donation.c[name] for name in names)).where(
-        donation.c.campaign_id == campaign_id, donation.c.received_at.is_not(None)
-    )
-    whole: Counter[str] = Counter()
+    table = campaign_day
+    query = select(table.c.day, *(table.c[name] for name in _SUMMED)).where(table.c.campaign_id == campaign_id)
     months: dict[str, Counter[str]] = defaultdict(Counter)
-    for received_at, *amounts in tx.execute(query.execution_options(yield_per=CHUNK)):
-        gift = {"count": 1, **dict(zip(names, amounts, strict=True))}
-        months[received_at.astimezone(UTC).strftime("%Y-%m")].update(gift)
-        whole.update(gift)
+    for day, *sums in tx.execute(query.where(table.c.gifts > 0)):
+        months[day.strftime("%Y-%m")].update(dict(zip(_SUMMED, sums, strict=True)))
     return CampaignReport(
-        whole=_sums(whole, code),
+        whole=_sums(sum(months.values(), start=Counter()), code),
         months=[Month(name=name, sums=_sums(found, code)) for name, found in sorted(months.items())],
     )
 
 
-def _by_campaign(tx: Tx, merchant_id: str, *, livemode: bool) -> dict[str, Sums]:
-    sums = [total(tx, donation.c[name]).label(name) for name in _SUMMED]
-    query = (
-        select(campaign.c.id, campaign.c.currency, func.count().label("count"), *sums)
-        .join(donation, donation.c.campaign_id == campaign.c.id)
-        .where(campaign.c.merchant_id == merchant_id, campaign.c.livemode == livemode)
-        .where(donation.c.received_at.is_not(None))
-        .group_by(campaign.c.id, campaign.c.currency)
-    )
-    found = tx.execute(query).mappings()
-    return {
-        one["id"]: _sums(Counter({name: int(one[name]) for name in ("count", *_SUMMED)}), one["currency"])
-        for one in found
-    }
-
-
 def _sums(found: Counter[str], code: str) -> Sums:
     return Sums(
-        count=found["count"],
-        received=Money(found["amount_received"], code),
-        reversed_=Money(found["amount_reversed"], code),
+        count=found["gifts"],
+        received=Money(found["received"], code),
+        reversed_=Money(found["reversed"], code),
         fee_cover=Money(found["fee_cover"], code),
     )
 
 
-def _rows(tx: Tx, charity_id: str | None, campaign_id: str | None) -> Iterator[tuple[str, ...]]:
-    wanted = {"charity_id": charity_id, "campaign_id": campaign_id}
-    is_wanted = [donation.c[name] == value for name, value in wanted.items() if value is not None]
-    assert is_wanted, "a report is about a charity or a campaign"
-    query = select(donation).where(*is_wanted, donation.c.received_at.is_not(None))
-    for row in tx.execute(query.order_by(donation.c.received_at, donation.c.id)).mappings():
-        code = row["currency"]
-        names = ("amount", "fee_cover", "amount_received", "amount_reversed")
-        amounts = [Money(row[name], code).major for name in names]
-        about = [row[name] or "" for name in ("status", "kind", "frequency", "charity_id", "campaign_id", "payment_id")]
-        yield (row["id"], rfc3339(row["received_at"]), *about, code, *amounts)
+def _rows_after(tx: Tx, *, query: Select[Any], last: RowMapping) -> Sequence[RowMapping]:
+    """Return the chunk behind a row."""
+    at, is_later = donation.c.received_at, donation.c.id > last["id"]
+    is_behind = (at >= last["received_at"]) & ((at > last["received_at"]) | is_later)
+    return tx.execute(query.where(is_behind)).mappings().all()
+
+
+def _fields(row: RowMapping) -> tuple[str, ...]:
+    code = row["currency"]
+    names = ("amount", "fee_cover", "amount_received", "amount_reversed")
+    amounts = [Money(row[name], code).major for name in names]
+    about = [row[name] or "" for name in ("status", "kind", "frequency", "charity_id", "campaign_id", "payment_id")]
+    return (row["id"], rfc3339(row["received_at"]), *about, code, *amounts)
 
 
 def _overdue(tx: Tx, journal: Journal, merchant_id: str | None, now: datetime, days: int) -> Iterator[Overdue]:
@@ -255,7 +249,7 @@ def _overdue(tx: Tx, journal: Journal, merchant_id: str | None, now: datetime, d
     for row in tx.execute(query.order_by(charity.c.id)).all():
         owing = owed_account(row.id, is_own=False)
         for (_, code), amount in sorted(_balances(tx, journal, row.id, (owing,)).items()):
-            ages = [one for one in _ages(tx, owing, Money(amount, code), now) if one.from_days >= days]
+            ages = [one for one in _ages(tx, row.id, Money(amount, code), now) if one.from_days >= days]
             late = Money(sum(one.amount for one in ages), code)
             if late:
                 yield Overdue(charity_id=row.id, charity_name=row.name, livemode=row.livemode, amount=late, ages=ages)

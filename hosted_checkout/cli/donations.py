@@ -49,10 +49,9 @@ def donations_report(options: argparse.Namespace, settings: Settings) -> int:
         if not any(is_found(verbs, owner, options.subject) for owner in owners):
             return complain("There is no such charity or campaign; the API lists them.", FAILED)
         name = "charity_id" if is_charity else "campaign_id"
-        rows = DonationReports(house.db, house.engine.core.journal).rows(**{name: options.subject})
-    table = csv.writer(sys.stdout)
-    table.writerow(CSV_HEAD)
-    table.writerows(rows)
+        table = csv.writer(sys.stdout)
+        table.writerow(CSV_HEAD)
+        table.writerows(DonationReports(house.db, house.engine.core.journal).rows(**{name: options.subject}))
     return OK
 
 

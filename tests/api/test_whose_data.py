@@ -162,8 +162,9 @@ def a_donation(owner: Door, session: dict[str, Any]) -> str:
     row = common | {
         "id": donation_id, "session_id": session["id"], "payment_id": owner.shop.ids.new("pay"), "kind": "campaign",
         "frequency": "once", "status": "received", "currency": "USD", "amount": 100, "fee_cover": 0,
-        "amount_received": 100, "amount_reversed": 0, "received": {}, "reversed": {}, "is_anonymous": False,
-        "on_wall": False, "sequence": 0, "created_at": now, "updated_at": now, "received_at": now,
+        "amount_received": 100, "amount_reversed": 0, "received": {}, "reversed": {}, "owed": {},
+        "is_anonymous": False, "on_wall": False, "sequence": 0,
+        "created_at": now, "updated_at": now, "received_at": now,
     }  # fmt: skip
     receipt = common | {
         "id": owner.shop.ids.new("rcp"), "donation_id": donation_id, "token": donation_id, "year": 2026, "number": 1,

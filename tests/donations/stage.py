@@ -1,14 +1,15 @@
 """Charities and givers, on the stage of the card shop."""
 
 import itertools
-from collections import Counter
-from datetime import datetime
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Table, insert, select
 
 from gateway.domain.donations import ConfigMode, DonationStatus, Frequency, GiftKind, GiftTerms, WholeTotals
 from gateway.domain.postings import charity_paid_account, owed_account
+from gateway.engine.donations.days import SUMS, count_gift
 from gateway.engine.donations.giving import Donor, NewGift
 from gateway.engine.donations.records import (
     CampaignRecord,
@@ -66,17 +67,20 @@ class Charities:
     def add_gift(self, campaign: CampaignRecord, units: int, at: datetime | None, *, gone: int = 0) -> None:
         """Write down that a campaign was given so much then, without the payment: for what only reads."""
         ids, code = self.engine.core.ids, campaign.currency
-        status = DonationStatus.PENDING if at is None else DonationStatus.RECEIVED
+        status = DonationStatus.REVERSED if gone == units else DonationStatus.RECEIVED
+        status = DonationStatus.PENDING if at is None else status
         donation = DonationRecord(
             id=ids.new("don"), merchant_id=campaign.merchant_id, livemode=False, charity_id=campaign.charity_id,
             campaign_id=campaign.id, config_id=None, session_id=ids.new("cs"), payment_id=ids.new("pay"),
             subscription_id=None, pledge_id=None, kind=GiftKind.CAMPAIGN, frequency=Frequency.ONCE, status=status,
             amount=Money(units, code), fee_cover=Money.zero(code), amount_received=Money(units, code),
             amount_reversed=Money(gone, code), received={code: units}, reversed_={code: gone} if gone else {},
+            owed={code: units - gone} if units > gone else {},
             is_anonymous=False, on_wall=False, locale=None, form_id=None, sequence=1, received_at=at,
             created_at=campaign.created_at, updated_at=campaign.created_at,
         )  # fmt: skip
         self._insert(schema.donation, donation.row())
+        self.db.write(lambda tx: count_gift(tx, None, donation))
 
     def offer(self, charity: CharityRecord | None = None, currency: str = "USD", **terms: Any) -> ConfigRecord:
         """Let the checkout offer gifts in this currency."""
@@ -130,6 +134,50 @@ class Charities:
             places += [owed_account(charity_id, is_own=is_own) for is_own in (False, True)]
             held = -sum(self.posted(place, code) for place in places)
             assert given[charity_id, code] == held + gone[charity_id, code]
+        self.check_days()
+
+    def check_days(self) -> None:
+        """The sums of days are those of the gifts, added up here once more, and what is owed by day is in the books."""
+        campaigns: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+        charities: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+        for one in self.donations():
+            if one.received_at is None:
+                continue
+            day = f"{one.received_at.astimezone(UTC):%Y-%m-%d}"
+            campaigns[one.campaign_id, day].update(
+                gifts=1, stayed=one.status is DonationStatus.RECEIVED, received=one.amount_received.atomic,
+                reversed=one.amount_reversed.atomic, fee_cover=one.fee_cover.atomic,
+            )  # fmt: skip
+            for name, sums in (("received", one.received), ("reversed", one.reversed_), ("owed", one.owed)):
+                for code, units in sums.items():
+                    charities[one.charity_id, code, day][name] += units
+        campaigns = {key: sums for key, sums in campaigns.items() if key[0] is not None}
+        assert self._days(schema.campaign_day, "campaign_id", {key[0] for key in campaigns}) == campaigns
+        assert self._days(schema.charity_day, "charity_id", {key[0] for key in charities}) == charities
+        owed: Counter[tuple[str, str]] = Counter()
+        for (charity_id, code, _), sums in charities.items():
+            owed[charity_id, code] += sums["owed"]
+        assert dict(owed) == {key: self._booked(*key) for key in owed}
+
+    def _booked(self, charity_id: str, code: str) -> int:
+        """Return what is owed to a charity, or kept by one's own, with what payouts took of it."""
+        table = schema.donation_payout
+        query = select(table.c.amount).where(table.c.charity_id == charity_id, table.c.currency == code)
+        stands = query.where(table.c.canceled_at.is_(None))
+        paid_out: int = self.db.read(lambda tx: sum(tx.scalars(stands)))
+        held = sum(self.posted(owed_account(charity_id, is_own=is_own), code) for is_own in (False, True))
+        return paid_out - held
+
+    def _days(self, table: Table, subject: str, wanted: set[str]) -> dict[tuple[Any, ...], Counter[str]]:
+        """Return the rows of days of these subjects that say something, by their keys."""
+        rows = self.db.read(lambda tx: tx.execute(select(table).where(table.c[subject].in_(wanted))).mappings().all())
+        found = {}
+        for row in rows:
+            sums = Counter({name: row[name] for name in SUMS[table]})
+            if any(sums.values()):
+                *names, day = (row[column.name] for column in table.primary_key)
+                found[*names, f"{day:%Y-%m-%d}"] = sums
+        return found
 
     def _insert(self, table: Any, row: dict[str, Any]) -> None:
         self.db.write(lambda tx: tx.execute(insert(table), row))

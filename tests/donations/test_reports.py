@@ -1,4 +1,4 @@
-"""What a campaign collected day by day, exact to the unit and to the microsecond."""
+"""What a campaign collected, exact to the unit and to the microsecond: by day, by month, gift by gift."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from gateway.kernel.errors import InvalidRequestError, NotFoundError
+from gateway.reporting import donations
+from gateway.reporting.donations import CSV_HEAD, DonationReports
 from tests.donations.stage import GivingShop
 
 DAY = date(2026, 11, 20)
@@ -46,3 +48,31 @@ def test_the_days_of_a_strangers_campaign_are_not_found(shop: GivingShop) -> Non
     for stranger in (replace(shop.owner, merchant_id="mer_other"), replace(shop.owner, livemode=True)):
         with pytest.raises(NotFoundError):
             shop.engine.campaigns.by_day(stranger, campaign.id, DAY, DAY)
+
+
+def test_a_campaigns_months_and_its_page_add_up_its_days(shop: GivingShop) -> None:
+    campaign = shop.add_campaign()
+    for days, units, gone in ((0, HUGE, 0), (1, 700, 200), (1, 300, 300), (40, 1, 0)):
+        shop.add_gift(campaign, units, MIDNIGHT + timedelta(days=days), gone=gone)
+    report = reports_of(shop).campaign(campaign.id)
+    assert (report.whole.count, report.whole.received.atomic, report.whole.reversed_.atomic) == (4, HUGE + 1001, 500)
+    assert [(one.name, one.sums.count, one.sums.received.atomic) for one in report.months] == [
+        ("2026-11", 3, HUGE + 1000), ("2026-12", 1, 1),
+    ]  # fmt: skip
+    page = shop.engine.showing.campaign(campaign.id)
+    assert (page.raised.atomic, page.gifts) == (HUGE + 501, 3)
+    assert reports_of(shop).campaigns(shop.owner.merchant_id, livemode=False)[campaign.id] == report.whole
+
+
+def test_every_gift_is_a_row_once_however_the_chunks_are_cut(shop: GivingShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(donations, "CHUNK", 3)
+    campaign = shop.add_campaign()
+    for place in range(8):  # four moments, two gifts each: a chunk ends between two of one moment
+        shop.add_gift(campaign, 100 + place, MIDNIGHT + timedelta(seconds=place // 2))
+    shop.add_gift(campaign, 999, None)
+    amounts = [row[CSV_HEAD.index("amount")] for row in reports_of(shop).rows(campaign_id=campaign.id)]
+    assert sorted(amounts) == [f"1.0{place}" for place in range(8)]
+
+
+def reports_of(shop: GivingShop) -> DonationReports:
+    return DonationReports(shop.db, shop.engine.core.journal)

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import insert
 
 from gateway.domain.postings import owed_account
+from gateway.engine.donations.days import midnight
 from gateway.engine.donations.records import CharityRecord
 from gateway.kernel.clock import ManualClock, SystemClock
 from gateway.kernel.ids import RandomIds
@@ -21,6 +23,7 @@ from gateway.reporting.donations import CSV_HEAD, DonationReports
 from gateway.settings import load_settings
 from gateway.storage import schema
 from gateway.storage.database import Database
+from gateway.storage.statements import add_to_rows
 from gateway.wiring import build_house
 from gateway.workers.loops import all_loops
 from tests.server.test_cli import Run, account, db, environment, run
@@ -44,6 +47,10 @@ def a_charity(db: Database, merchant_id: str, ages: Sequence[int]) -> CharityRec
     db.write(lambda tx: tx.execute(insert(schema.charity), charity.row()))
     drafts = [owed(charity, ids.new("pay"), now - timedelta(days=days)) for days in ages]
     db.write(lambda tx: journal.post_many(tx, drafts))
+    for days in ages:
+        row = {"charity_id": charity.id, "currency": "USD", "day": midnight(now - timedelta(days=days))}
+        row |= {"received": 1000, "reversed": 0, "owed": 1000, "version": 1}
+        db.write(partial(add_to_rows, table=schema.charity_day, rows=[row], amounts=("received", "owed")))
     return charity
 
 
@@ -73,7 +80,8 @@ def test_a_report_has_its_head_and_a_line_for_each_gift(run: Run, account: str, 
         "id": "don_1", "merchant_id": account, "livemode": False, "charity_id": charity.id, "session_id": "cs_1",
         "payment_id": "pay_1", "kind": "round_up", "frequency": "once", "status": "received", "currency": "USD",
         "amount": 70, "fee_cover": 0, "amount_received": 70, "amount_reversed": 20, "received": {}, "reversed": {},
-        "is_anonymous": True, "on_wall": False, "sequence": 1, "created_at": now, "updated_at": now, "received_at": now,
+        "owed": {}, "is_anonymous": True, "on_wall": False, "sequence": 1,
+        "created_at": now, "updated_at": now, "received_at": now,
     }  # fmt: skip
     waiting = row | {"id": "don_2", "payment_id": "pay_2", "status": "pending", "received_at": None}
     db.write(lambda tx: tx.execute(insert(schema.donation), [row, waiting]))

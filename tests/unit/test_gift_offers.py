@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.ageing import Bucket, Movement, ageing
+from gateway.domain.ageing import Bucket, GiftsOfDay, ageing
 from gateway.domain.donations import ConfigMode, GiftKind, GiftOffer, GiftTerms, WholeTotals, gift_offers
 from gateway.kernel.money import Money, parse_money
 
@@ -94,9 +94,9 @@ def test_nothing_is_offered_too_early_too_late_in_another_currency_or_on_nothing
 # --- how long a charity has waited --------------------------------------------------------------------------------
 
 
-def moved(subject: str, amount: int, days: int) -> Movement:
-    """Return a movement of so many days ago."""
-    return Movement(subject=subject, amount=amount, at=NOW - timedelta(days=days))
+def given(amount: int, days: int) -> GiftsOfDay:
+    """Return what came so many days ago."""
+    return GiftsOfDay(day=NOW.date() - timedelta(days=days), amount=amount)
 
 
 def amounts(found: Sequence[Bucket]) -> list[int]:
@@ -106,27 +106,26 @@ def amounts(found: Sequence[Bucket]) -> list[int]:
 
 @pytest.mark.parametrize(("days", "place"), [(0, 0), (30, 0), (31, 1), (60, 1), (61, 2), (90, 2), (91, 3), (4000, 3)])
 def test_a_debt_grows_older_at_thirty_sixty_and_ninety_days(days: int, place: int) -> None:
-    found = ageing([moved("a", 7, days)], 7, NOW)
+    found = ageing([given(7, days)], 7, NOW.date())
     assert amounts(found) == [7 if one == place else 0 for one in range(4)]
     assert [(one.from_days, one.to_days) for one in found] == [(0, 30), (30, 60), (60, 90), (90, None)]
 
 
 def test_payouts_count_against_the_oldest_gifts() -> None:
-    gifts = [moved("d", 10, 1), moved("c", 20, 40), moved("b", 30, 70), moved("a", 40, 100)]
-    assert amounts(ageing(gifts, 100, NOW)) == [10, 20, 30, 40]
-    assert amounts(ageing(gifts, 55, NOW)) == [10, 20, 25, 0]
-    assert amounts(ageing(gifts, 0, NOW)) == [0, 0, 0, 0]
-    assert amounts(ageing(gifts, -5, NOW)) == [0, 0, 0, 0]
+    days = [given(10, 1), given(20, 40), given(30, 70), given(40, 100)]
+    assert amounts(ageing(days, 100, NOW.date())) == [10, 20, 30, 40]
+    assert amounts(ageing(days, 55, NOW.date())) == [10, 20, 25, 0]
+    assert amounts(ageing(days, 0, NOW.date())) == [0, 0, 0, 0]
+    assert amounts(ageing(days, -5, NOW.date())) == [0, 0, 0, 0]
 
 
-def test_what_went_back_leaves_with_its_own_gift() -> None:
-    gifts = [moved("c", 5, 1), moved("a", -40, 2), moved("b", 20, 40), moved("a", 40, 50)]
-    assert amounts(ageing(gifts, 25, NOW)) == [5, 20, 0, 0]
+def test_what_no_day_explains_is_new() -> None:
+    assert amounts(ageing([given(10, 40)], 12, NOW.date())) == [2, 10, 0, 0]
 
 
-def test_the_books_are_read_no_further_than_is_needed() -> None:
-    def forever() -> Iterator[Movement]:
-        yield moved("b", 10, 1)
+def test_the_days_are_read_no_further_than_is_needed() -> None:
+    def forever() -> Iterator[GiftsOfDay]:
+        yield given(10, 1)
         raise AssertionError("more is read than is owed")
 
-    assert amounts(ageing(forever(), 10, NOW)) == [10, 0, 0, 0]
+    assert amounts(ageing(forever(), 10, NOW.date())) == [10, 0, 0, 0]

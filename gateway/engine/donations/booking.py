@@ -15,6 +15,7 @@ from gateway.domain.payments import PaymentState, Place
 from gateway.domain.postings import POSTED, Spot, Target, charity_paid_account
 from gateway.domain.words import PaymentStatus
 from gateway.engine.core import Core
+from gateway.engine.donations.days import count_gift
 from gateway.engine.donations.pledges import follow_pledge
 from gateway.engine.donations.receipts import follow_receipt
 from gateway.engine.donations.records import DonationRecord, donation_object, donation_of
@@ -58,6 +59,7 @@ def follow_gift(core: Core, tx: Tx, facts: PaymentFacts, state: PaymentState, ta
                 previous={"status": before.status.value, "amount_reversed": before.amount_reversed.major},
             ),
         )
+    count_gift(tx, before, after)
     follow_receipt(core, tx, after)
     follow_pledge(core, tx, after)
     return after
@@ -79,16 +81,18 @@ def _derived(
         amount_reversed=amount_reversed,
         received=gift.given,
         reversed_={code: units for code, units in gift.gone.items() if units},
+        owed={code: units for code, units in gift.held.items() if units},
         received_at=(before.received_at or core.clock.now()) if is_there else None,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Gift:
-    """What a payment gave, and what of it went back: atomic units by the currency that came."""
+    """What a payment gave, what of it went back, and what is held: atomic units by the currency that came."""
 
     given: Mapping[str, int]
     gone: Mapping[str, int]
+    held: Mapping[str, int]
 
     @classmethod
     def of(cls, facts: PaymentFacts, state: PaymentState, target: Target) -> "_Gift":
@@ -99,9 +103,12 @@ class _Gift:
         for part in state.allocations:
             if part.place is Place.GIFT or (is_whole and part.place is Place.AVAILABLE):
                 given[part.money.currency] += part.money.atomic
-        places = (facts.beneficiary.account, charity_paid_account(charity_id))
-        left = {code: -sum(target.get(Spot(one, code, POSTED), 0) for one in places) for code in given}
-        return cls(given=dict(given), gone={code: units - left[code] for code, units in given.items()})
+        held, there = (
+            {code: -target.get(Spot(account, code, POSTED), 0) for code in given}
+            for account in (facts.beneficiary.account, charity_paid_account(charity_id))
+        )
+        gone = {code: units - held[code] - there[code] for code, units in given.items()}
+        return cls(given=dict(given), gone=gone, held=held)
 
     @property
     def share_gone(self) -> Fraction:

@@ -147,6 +147,7 @@ class Gifts:
             amount_reversed=zero,
             received={},
             reversed_={},
+            owed={},
             is_anonymous=True,
             on_wall=False,
             locale=session.locale,

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from sqlalchemy import insert, select, update
 
-from gateway.domain.donations import PAYOUT_CANCELED_ENTRY, PAYOUT_ENTRY
 from gateway.domain.events import Event, EventType
 from gateway.domain.postings import charity_paid_account, owed_account
 from gateway.engine.core import Core
@@ -29,6 +28,8 @@ log: Final = Log("engine")
 
 CREATED: Final = 201
 OK: Final = 200
+PAYOUT_ENTRY: Final = "donation_payout"
+CANCELED_ENTRY: Final = "donation_payout_canceled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +172,7 @@ class DonationPayouts:
         """Post the mirror of what a payout booked."""
         (booked,) = self._core.journal.entries(tx, row["merchant_id"], row["livemode"], subject_id=row["id"], limit=2)
         self._core.journal.reverse(
-            tx, booked.id, subject_version=2, effective_at=row["canceled_at"], kind=PAYOUT_CANCELED_ENTRY
+            tx, booked.id, subject_version=2, effective_at=row["canceled_at"], kind=CANCELED_ENTRY
         )
 
     def _tell(self, tx: Tx, kind: EventType, row: Mapping[str, Any]) -> None:

@@ -4,18 +4,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import BigInteger, func, select, type_coerce
+from sqlalchemy import select
 
 from gateway.engine.donations.records import CampaignRecord
-from gateway.kernel.clock import from_micros
 from gateway.kernel.errors import ErrorCode, InvalidRequestError
 from gateway.kernel.money import Money
 from gateway.storage import schema
 from gateway.storage.database import Tx
-from gateway.storage.statements import total
 
 MAX_DAYS: Final = 3_660  # ten years: more points than any chart has pixels
-_DAY_MICROS: Final = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,25 +41,17 @@ def gift_days(tx: Tx, campaign: CampaignRecord, since: date, until: date) -> lis
         raise InvalidRequestError(
             ErrorCode.PARAMETER_INVALID, f"Ask for 1 to {MAX_DAYS} days, the earlier one first.", param="/until"
         )
-    table = schema.donation
-    moment = type_coerce(table.c.received_at, BigInteger)
-    midnight = (moment - moment % _DAY_MICROS).label("midnight")
-    sums = (total(tx, table.c.amount_received), total(tx, table.c.amount_reversed))
-    query = (
-        select(midnight, func.count(), *sums)
-        .where(table.c.campaign_id == campaign.id)
-        .where(table.c.received_at >= _start(since), table.c.received_at < _start(until) + timedelta(days=1))
-        .group_by(midnight)
-        .order_by(midnight)
-    )
+    table, code = schema.campaign_day, campaign.currency
+    is_wanted = (table.c.day >= _start(since)) & (table.c.day <= _start(until)) & (table.c.gifts > 0)
+    query = select(table).where(table.c.campaign_id == campaign.id, is_wanted).order_by(table.c.day)
     return [
         GiftDay(
-            day=from_micros(int(start)).date(),
-            count=count,
-            received=Money(int(received), campaign.currency),
-            reversed_=Money(int(gone), campaign.currency),
+            day=row.day.date(),
+            count=row.gifts,
+            received=Money(row.received, code),
+            reversed_=Money(row.reversed, code),
         )
-        for start, count, received, gone in tx.execute(query)
+        for row in tx.execute(query)
     ]
 
 

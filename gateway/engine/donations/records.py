@@ -185,6 +185,7 @@ class DonationRecord:
         fee_cover: the part of `amount` that the donor added for fees.
         amount_received, amount_reversed: in the currency of the price.
         received, reversed_: the same as it lies in the books: atomic units by the currency that came.
+        owed: what of it the merchant holds for the charity: neither there at once, nor gone back.
         form_id: the form that it was given with; sent twice, it gives once.
     """
 
@@ -207,6 +208,7 @@ class DonationRecord:
     amount_reversed: Money
     received: Mapping[str, int]
     reversed_: Mapping[str, int]
+    owed: Mapping[str, int]
     is_anonymous: bool
     on_wall: bool
     locale: str | None
@@ -225,6 +227,7 @@ class DonationRecord:
             values[name] = Money(values[name], code)
         values["received"] = {asset: int(units) for asset, units in values["received"].items()}
         values["reversed_"] = {asset: int(units) for asset, units in values.pop("reversed").items()}
+        values["owed"] = {asset: int(units) for asset, units in values["owed"].items()}
         values["kind"] = GiftKind(values["kind"])
         values["frequency"] = Frequency(values["frequency"])
         values["status"] = DonationStatus(values["status"])
@@ -239,6 +242,7 @@ class DonationRecord:
             **{name: getattr(self, name).atomic for name in moneys},
             "received": {asset: str(units) for asset, units in self.received.items()},
             "reversed": {asset: str(units) for asset, units in self.reversed_.items()},
+            "owed": {asset: str(units) for asset, units in self.owed.items()},
             "kind": self.kind.value,
             "frequency": self.frequency.value,
             "status": self.status.value,

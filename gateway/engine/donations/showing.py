@@ -119,17 +119,15 @@ class Showing:
 
 def _campaign_page(tx: Tx, campaign_id: str) -> CampaignPage:
     campaign = _public_campaign(tx, campaign_id)
-    table, code = schema.donation, campaign.currency
-    has_come = (table.c.campaign_id == campaign.id) & table.c.received_at.is_not(None)
-    sums = select(total(tx, table.c.amount_received), total(tx, table.c.amount_reversed)).where(has_come)
-    received, reversed_ = tx.execute(sums).one()
-    counted = select(func.count()).select_from(table).where(has_come, table.c.status == DonationStatus.RECEIVED.value)
+    table, code = schema.campaign_day, campaign.currency
+    sums = (total(tx, table.c.received), total(tx, table.c.reversed), func.sum(table.c.stayed))
+    received, reversed_, gifts = tx.execute(select(*sums).where(table.c.campaign_id == campaign.id)).one()
     return CampaignPage(
         campaign=campaign,
         charity=load_charity(tx, campaign.charity_id),
         brand_color=load_merchant(tx, campaign.merchant_id).settings.brand_color,
         raised=Money(int(received or 0) - int(reversed_ or 0), code),
-        gifts=int(tx.scalar(counted) or 0),
+        gifts=int(gifts or 0),
         wall=_wall(tx, campaign) if campaign.shows_wall else (),
     )
 

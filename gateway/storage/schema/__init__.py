@@ -19,7 +19,9 @@ from gateway.storage.schema.chains import (
 )
 from gateway.storage.schema.donations import (
     campaign,
+    campaign_day,
     charity,
+    charity_day,
     donation,
     donation_config,
     donation_payout,
@@ -68,10 +70,12 @@ __all__ = [
     "balance_audit",
     "balance_line",
     "campaign",
+    "campaign_day",
     "chain_evidence",
     "chain_transfer",
     "charge",
     "charity",
+    "charity_day",
     "checkout_session",
     "customer",
     "customer_reference",

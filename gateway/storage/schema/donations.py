@@ -1,6 +1,6 @@
 """Charities, campaigns, gifts at checkout, donations, receipts, payouts, mails, and who tries too often."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Text, UniqueConstraint
 
 from gateway.storage.schema.base import table, tenant
 from gateway.storage.types import Atomic, Id, Instant, Json
@@ -116,6 +116,8 @@ donation = table(
     # The same as it lies in the books, by the currency that came: atomic units as text.
     Column("received", Json, nullable=False),
     Column("reversed", Json, nullable=False),
+    # What of it the merchant holds for the charity: neither there at once, nor gone back.
+    Column("owed", Json, nullable=False),
     Column("is_anonymous", Boolean(create_constraint=False), nullable=False),
     Column("on_wall", Boolean(create_constraint=False), nullable=False),
     Column("locale", String(12)),
@@ -129,6 +131,34 @@ donation = table(
     Index(None, "merchant_id", "livemode", "id"),
     Index(None, "campaign_id", "received_at"),
     Index(None, "charity_id", "received_at"),
+)
+
+# What gifts to a campaign add up to, by the day of UTC on which they came. Written with each gift, in its tx.
+campaign_day = table(
+    "campaign_day",
+    "engine",
+    Column("campaign_id", Id(), primary_key=True),
+    Column("day", Instant, primary_key=True, autoincrement=False),
+    # How many came, and how many of them did not go back as a whole.
+    Column("gifts", BigInteger, nullable=False),
+    Column("stayed", BigInteger, nullable=False),
+    Column("received", Atomic, nullable=False),
+    Column("reversed", Atomic, nullable=False),
+    Column("fee_cover", Atomic, nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+
+# The same for a charity, in each currency that came, and what it is owed of that if nothing was paid out.
+charity_day = table(
+    "charity_day",
+    "engine",
+    Column("charity_id", Id(), primary_key=True),
+    Column("currency", String(12), primary_key=True),
+    Column("day", Instant, primary_key=True, autoincrement=False),
+    Column("received", Atomic, nullable=False),
+    Column("reversed", Atomic, nullable=False),
+    Column("owed", Atomic, nullable=False),
+    Column("version", BigInteger, nullable=False),
 )
 
 # What is known of the person. Erased on request: the row goes, the donation and the books stay.
