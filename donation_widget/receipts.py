@@ -6,6 +6,7 @@ from datetime import datetime
 from flask import Blueprint, Response, jsonify, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from donation_widget.presentation import frequency_words
 from donation_widget.receipts_papers import Paper, Rows, receipt_paper, statement_paper
 from donation_widget.receipts_pdf import pdf_of
 from gateway.engine.donations.pledges import Pledges, PledgeView
@@ -122,6 +123,7 @@ def _stop_view(view: PledgeView, *, has_failed: bool) -> StopView:
             (_("Given to"), view.charity_name),
             (_("Campaign"), view.campaign.title),
             (_("Amount"), money_text(view.pledge.amount)),
+            (_("How often"), frequency_words()[view.pledge.frequency]),
             (_("Given so far"), money_text(view.given)),
         ],
         button=_("Stop it now"),

@@ -9,6 +9,7 @@ const SLOW_MS = 8000; // after FAST_FOR_MS, and while nobody looks
 const FAST_FOR_MS = 180000;
 const VERSION = 1; // of the messages to the page around
 const BPS = 10000n;
+const BREATH = 500; // hashes, some hundredths of a second
 
 const root = document.documentElement;
 const main = document.getElementById("donate");
@@ -108,6 +109,7 @@ async function work(bits) {
   const [token, text] = [form.elements.form.value, new TextEncoder()];
   for (let answer = 0; ; answer += 1) {
     const digest = await crypto.subtle.digest("SHA-256", text.encode(`${token}:${answer}`));
+    if (answer % BREATH === 0) await new Promise((resolve) => setTimeout(resolve)); // the page shows what it waits for
     if (new DataView(digest).getUint32(0) >>> (32 - bits)) continue;
     byId("proof").value = answer;
     form.submit();
@@ -121,7 +123,8 @@ function drawValidity(atomic) {
   const isOther = !preset || byId("preset-other").checked;
   byId("amount").setCustomValidity(isOther && atomic === null ? form.dataset.bounds : "");
   preset?.setCustomValidity(form.querySelector("[name=preset]:checked") ? "" : form.dataset.choose);
-  const repeats = form.querySelector("[name=frequency]:checked, [type=hidden][name=frequency]").value !== "once";
+  const often = form.querySelector("[name=frequency]:checked, [type=hidden][name=frequency]")?.value ?? "once";
+  const repeats = often !== "once";
   if (byId("repeat_email")) Object.assign(byId("repeat_email"), { required: repeats, disabled: !repeats });
   byId("email").disabled = repeats;
 }
