@@ -188,17 +188,26 @@ def php(engine_missing: Callable[[str, str], NoReturn]) -> str:
     return shutil.which("php") or engine_missing("PHP", "apt-get install php-cli php-curl php-mbstring php-sqlite3")
 
 
+def chromium_path() -> str | None:
+    """Return where Chromium is; None where it is not installed."""
+    return next((path for path in CHROMIUM_PATHS if Path(path).exists()), None)
+
+
+def chromium_arguments() -> list[str]:
+    """Return what it is started with; its sandbox refuses to run as root."""
+    return [*(["--no-sandbox"] if os.geteuid() == 0 else []), *QUIET_CHROMIUM]
+
+
 @pytest.fixture(scope="module")
 def chromium(engine_missing: Callable[[str, str], NoReturn]) -> Iterator["Browser"]:
     """Start one real Chromium for a module; each test opens its own context in it."""
-    path = next((path for path in CHROMIUM_PATHS if Path(path).exists()), None)
+    path = chromium_path()
     if path is None:
         engine_missing("Chromium", "apt-get install --no-install-recommends chromium fonts-dejavu-core fonts-noto-core")
     from playwright.sync_api import sync_playwright
 
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's sandbox refuses to run as root
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*sandbox, *QUIET_CHROMIUM])
+        browser = playwright.chromium.launch(executable_path=path, args=chromium_arguments())
         yield browser
         browser.close()
 

@@ -22,7 +22,7 @@ ANSWER_S: Final = 30  # a first start on a busy machine; every other answer come
 ELEMENT: Final = "element-6066-11e4-a52e-4f735466cecf"  # by this the specification marks a reference to an element
 ESCAPE: Final = "\ue00c"
 FIREFOX: Final = Path("/usr/bin/firefox-esr")
-FIREFOX_SETTINGS: Final = {  # any free port; and, on a machine without network, no calls home
+FIREFOX_SETTINGS: Final[dict[str, object]] = {  # any free port; and, on a machine without network, no calls home
     "marionette.port": 0,
     "datareporting.policy.dataSubmissionEnabled": False,
     "network.captive-portal-service.enabled": False,
@@ -30,6 +30,17 @@ FIREFOX_SETTINGS: Final = {  # any free port; and, on a machine without network,
     "services.settings.server": "data:,",
 }
 WEBKIT_DRIVER: Final = Path("/usr/bin/WebKitWebDriver")
+# What a browser can be without: the pages' scripts, or every cookie and all storage.
+FIREFOX_WITHOUT: Final[dict[str, dict[str, object]]] = {
+    "nothing": {},
+    "script": {"javascript.enabled": False},
+    "storage": {"network.cookie.cookieBehavior": 2},
+}
+WEBKIT_WITHOUT: Final = {
+    "nothing": (),
+    "script": ("--enable-javascript-markup=false",),
+    "storage": ("--cookies-policy=never", "--enable-html5-local-storage=false", "--enable-html5-database=false"),
+}
 # The whole form is in sight: WebKitGTK's driver scrolls a frame for a click, but never the page around it.
 SCREEN: Final = "1280x1600x24"
 WINDOW: Final = {"width": 1280, "height": 1500}
@@ -39,6 +50,7 @@ COMMANDS: Final = {  # ours: the specification's method and path, and Firefox's 
     "address": ("GET", "/url", "WebDriver:GetCurrentURL"),
     "run": ("POST", "/execute/sync", "WebDriver:ExecuteScript"),
     "enter": ("POST", "/frame", "WebDriver:SwitchToFrame"),
+    "find": ("POST", "/element", "WebDriver:FindElement"),
     "click": ("POST", "/element/{id}/click", "WebDriver:ElementClick"),
     "press": ("POST", "/element/{id}/value", "WebDriver:ElementSendKeys"),
     "windows": ("GET", "/window/handles", "WebDriver:GetWindowHandles"),
@@ -71,6 +83,11 @@ class Engine:
     def enter(self, frame: Element | None) -> None:
         """Go into a frame; None leads back to the page."""
         self.say("enter", {"id": frame})
+
+    def find(self, path: str) -> Element:
+        """Return the first element of an XPath; this asks no function of the page."""
+        found: Element = self.say("find", {"using": "xpath", "value": path})
+        return found
 
     def click(self, element: Element) -> None:
         """Click as a person does, so that the browser counts it as his will."""
@@ -113,9 +130,10 @@ def started(*command: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def firefox(home: Path) -> Iterator[Engine]:
-    """Start Firefox with a fresh profile in this folder."""
-    lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in FIREFOX_SETTINGS.items())
+def firefox(home: Path, without: str) -> Iterator[Engine]:
+    """Start Firefox with a fresh profile in this folder, without something."""
+    settings = FIREFOX_SETTINGS | FIREFOX_WITHOUT[without]
+    lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in settings.items())
     (home / "user.js").write_text("\n".join(lines))
     port = home / "MarionetteActivePort"
     with started(str(FIREFOX), "--headless", "--marionette", "--profile", str(home)):
@@ -160,10 +178,10 @@ def read_answer(wire: socket.socket) -> Any:
 
 
 @contextmanager
-def webkit(home: Path) -> Iterator[Engine]:
-    """Start WebKitGTK's small browser on a screen of its own; what it keeps, it keeps in this folder."""
+def webkit(home: Path, without: str) -> Iterator[Engine]:
+    """Start WebKitGTK's small browser on a screen of its own, without something; what it keeps is in this folder."""
     browser = next(Path("/usr/lib").glob("*/webkit2gtk-4.1/MiniBrowser"))
-    options = {"webkitgtk:browserOptions": {"binary": str(browser), "args": ["--automation"]}}
+    options = {"webkitgtk:browserOptions": {"binary": str(browser), "args": ["--automation", *WEBKIT_WITHOUT[without]]}}
     address = f"http://127.0.0.1:{(port := free_port())}/session"
     with ExitStack() as stack:
         screen = stack.enter_context(a_screen())

@@ -19,6 +19,7 @@ from gateway.kernel.money import parse_money
 from gateway.storage import schema
 from gateway.storage.database import open_database
 from gateway.storage.migrate import upgrade
+from streampay import StreamPay
 from tests.cards.stage import a_bank
 from tests.checkout.house import serving
 from tests.widget.stage import Campaigns, campaigns
@@ -87,11 +88,28 @@ class Street:
     def pin(self, digest: str, folder: Path, monkeypatch: "pytest.MonkeyPatch") -> None:
         """Let the charity's first page take the script of one version, by this hash."""
         tag = f'<script type="module" crossorigin integrity="{digest}" src="{self.gateway}/embed/v1.0.0.js"></script>'
+        self.rewrite(r'<script type="module" src=".GATEWAY[^>]*></script>', tag, folder, monkeypatch)
+
+    def rewrite(self, pattern: str, text: str, folder: Path, monkeypatch: "pytest.MonkeyPatch") -> None:
+        """Let the charity's first page say something else in one place."""
         pages = Path(shutil.copytree(self.module.PAGES, folder / "pages"))
         home = pages / "index.html"
-        home.write_text(re.sub(r'<script type="module" src=".GATEWAY[^>]*></script>', tag, home.read_text()))
-        assert tag in home.read_text()
+        written, times = re.subn(pattern, text, home.read_text())
+        assert times == 1, f"{pattern} stands there {times} times"
+        home.write_text(written)
         monkeypatch.setattr(self.module, "PAGES", pages)
+
+    def in_arabic(self, folder: Path, monkeypatch: "pytest.MonkeyPatch") -> None:
+        """Let the charity's first page be an Arabic one."""
+        self.rewrite('<html lang="en">', '<html lang="ar" dir="rtl">', folder, monkeypatch)
+
+    @contextmanager
+    def sdk(self) -> Iterator[StreamPay]:
+        """Let the merchant look at his gateway, from outside."""
+        merchant_id = self.shop.shop.owner.merchant_id
+        key = self.shop.engine.merchants.create_key(merchant_id, livemode=False)
+        with StreamPay(key, base_url=self.gateway) as client:
+            yield client
 
 
 @contextmanager
