@@ -15,7 +15,7 @@ from gateway.kernel.money import Money, parse_money
 
 DAY: Final = timedelta(days=1)
 _NOTHING: Final = Money(0, "USD")
-_OWNED: Final[dict[str, Any]] = {"merchant_id": "acct_sample", "livemode": False}
+_MERCHANT: Final = "acct_sample"
 _LONG_WORD: Final = "Donaudampfschifffahrtsgesellschaftskapitänswitwenfonds"
 _ISSUER: Final = {
     "prefix": "RF",
@@ -37,7 +37,8 @@ def _usd(text: str) -> Money:
 def sample_charity(now: datetime, name: str = "River Fund") -> CharityRecord:
     """Return the charity of every sample."""
     return CharityRecord(
-        **_OWNED, id="cha_sample", name=name, legal_name="River Fund e.V.", tax_id="12/345/67890", address=None,
+        merchant_id=_MERCHANT, livemode=False,
+        id="cha_sample", name=name, legal_name="River Fund e.V.", tax_id="12/345/67890", address=None,
         country="DE", tax_statement=None, website=None, email=None, receipt_prefix="RF", solana_address=None,
         is_own=False, metadata={}, created_at=now, updated_at=now, archived_at=None,
     )  # fmt: skip
@@ -46,7 +47,8 @@ def sample_charity(now: datetime, name: str = "River Fund") -> CharityRecord:
 def sample_campaign(now: datetime, **changed: Any) -> CampaignRecord:
     """Return a campaign that offers everything, and takes gifts."""
     campaign = CampaignRecord(
-        **_OWNED, id="open", charity_id="cha_sample", title="Clean rivers",
+        merchant_id=_MERCHANT, livemode=False,
+        id="open", charity_id="cha_sample", title="Clean rivers",
         story="Every autumn we fish out what was thrown in.\n\nTen dollars clean ten metres of bank.",
         presets=(_usd("10"), _usd("25"), _usd("50")), min_amount=_usd("1"), max_amount=_usd("1000"),
         frequencies=tuple(Frequency), goal=_usd("5000"), offers_fee_cover=True, fee_bps=290, fee_fixed=_usd("0.30"),
@@ -118,10 +120,11 @@ CAMPAIGNS: Final[dict[str, Callable[[datetime], CampaignPage]]] = {
 def sample_donation(now: datetime, **changed: Any) -> DonationRecord:
     """Return a gift of 25.00 and its fees that has not come yet."""
     donation = DonationRecord(
-        **_OWNED, id="don_sample", charity_id="cha_sample", campaign_id="open", config_id=None, session_id="cs_sample",
+        merchant_id=_MERCHANT, livemode=False,
+        id="don_sample", charity_id="cha_sample", campaign_id="open", config_id=None, session_id="cs_sample",
         payment_id="pay_sample", subscription_id=None, pledge_id=None, kind=GiftKind.CAMPAIGN, frequency=Frequency.ONCE,
         status=DonationStatus.PENDING, amount=_usd("26.06"), fee_cover=_usd("1.06"), amount_received=_NOTHING,
-        amount_reversed=_NOTHING, received={}, reversed_={}, is_anonymous=False, on_wall=False, locale=None,
+        amount_reversed=_NOTHING, received={}, reversed_={}, owed={}, is_anonymous=False, on_wall=False, locale=None,
         form_id=None, sequence=1, created_at=now, updated_at=now, received_at=None,
     )  # fmt: skip
     return replace(donation, **changed)
@@ -169,7 +172,8 @@ GIFTS: Final[dict[str, Callable[[datetime], GiftPage]]] = {
 def sample_receipt(now: datetime, **changed: Any) -> ReceiptView:
     """Return a receipt; `changed` is about the receipt."""
     receipt = ReceiptRecord(
-        **_OWNED, id="dr_sample", donation_id="don_sample", charity_id="cha_sample", token="issued",
+        merchant_id=_MERCHANT, livemode=False,
+        id="dr_sample", donation_id="don_sample", charity_id="cha_sample", token="issued",
         year=now.year, number=42, amount=_usd("26.06"), issuer=_ISSUER, issued_at=now, canceled_at=None,
     )  # fmt: skip
     return ReceiptView(
@@ -230,7 +234,8 @@ STATEMENTS: Final[dict[str, Callable[[datetime], StatementView]]] = {
 def sample_pledge(now: datetime, stopped_at: datetime | None = None) -> PledgeView:
     """Return a promise to give every month."""
     pledge = PledgeRecord(
-        **_OWNED, id="plg_sample", charity_id="cha_sample", campaign_id="open", subscription_id="sub_sample",
+        merchant_id=_MERCHANT, livemode=False,
+        id="plg_sample", charity_id="cha_sample", campaign_id="open", subscription_id="sub_sample",
         token="collected",
         frequency=Frequency.MONTHLY, amount=_usd("10"), email="jo@example.com", name="Jo Doe", locale=None,
         next_at=None, reminders=0, created_at=now - 30 * DAY, stopped_at=stopped_at,
