@@ -15,7 +15,6 @@ from hosted_checkout.api.fields import (
     CampaignRef,
     CharityRef,
     CurrencyCode,
-    Line,
     Moment,
     PledgeRef,
     Prose,
@@ -55,7 +54,7 @@ class NewDonationPayout(Strict):
 class PayoutCancellation(Strict):
     """Why a payout does not count."""
 
-    reason: Annotated[Line, Field(max_length=500, examples=["Written down twice."])] = Field(
+    reason: Annotated[Prose, Field(min_length=1, max_length=500, examples=["Written down twice."])] = Field(
         description="In your words; the payout keeps them."
     )
 
