@@ -19,7 +19,7 @@ from sandbox.demo.passing_time import let_time_pass
 from sandbox.demo.ports import DEFAULT_BASE, Ports
 from sandbox.demo.processes import DemoError
 from sandbox.demo.shopper import step
-from sandbox.demo.stage import Scene, dashboard_link, open_stage
+from sandbox.demo.stage import STAFF_FILE, Scene, dashboard_link, open_stage
 from sandbox.demo.wallet_purchase import WalletPurchase
 from sandbox.endings import ENDINGS
 
@@ -95,6 +95,10 @@ def show(scene: Scene, ending: Ending) -> int:
   The merchant's dashboard; this link lets you in once, within ten minutes:
 
       {link}
+
+  For another link, and for every other command of the server, in a second terminal:
+
+      . {scene.folder}/{STAFF_FILE}; {Path(sys.executable).parent}/streampay-server dashboard
 
   By card: {GOOD_CARD} is good, {DECLINED_CARD} is declined; any later date, any code.
   By wallet: choose a coin, then "Test wallet", which signs for real on a chain that exists only here.

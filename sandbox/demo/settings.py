@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -65,7 +66,17 @@ def shop_settings(ports: Ports, folder: Path, *, key: str, secret: str) -> dict[
 
 
 def write_for_quickstart(path: Path, shop: Mapping[str, str]) -> None:
-    """Leave the shop's settings for the quickstart, readable by their owner alone."""
-    lines = "".join(f"export {name}={shop[name]}\n" for name in _FOR_THE_QUICKSTART)
+    """Leave the shop's settings for the quickstart."""
+    _write(path, {name: shop[name] for name in _FOR_THE_QUICKSTART})
+
+
+def write_for_staff(path: Path, gateway: Mapping[str, str]) -> None:
+    """Leave the gateway's settings for whoever runs commands of `streampay-server` beside it."""
+    _write(path, {name: value for name, value in gateway.items() if name.startswith("STREAMPAY_")})
+
+
+def _write(path: Path, values: Mapping[str, str]) -> None:
+    """Write lines for a shell, readable by their owner alone."""
+    lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
         file.write(lines)

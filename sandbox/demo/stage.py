@@ -20,6 +20,7 @@ from sandbox.demo.settings import (
     gateway_settings,
     shop_settings,
     write_for_quickstart,
+    write_for_staff,
 )
 from sandbox.devchain.wallet import TestWallet
 
@@ -30,6 +31,7 @@ MODULE: Final = (sys.executable, "-m")
 SERVER: Final = (*MODULE, "hosted_checkout.cli")
 SHOP: Final = ROOT / "examples" / "shop_flask" / "app.py"
 CHARITY: Final = ROOT / "examples" / "charity_page" / "charity.py"
+STAFF_FILE: Final = "gateway.env"
 MERCHANT_SEED: Final = "the demo's merchant"  # a test wallet: its key is public, and worth nothing anywhere
 HTTP_S: Final = 10
 
@@ -109,6 +111,7 @@ class _Stage:
         await_answer(serving, f"{ports.gateway_url}/readyz")
         shop = base | shop_settings(ports, self._folder, key=key, secret=_connect_shop(ports, key))
         write_for_quickstart(self._folder / "env", shop)
+        write_for_staff(self._folder / STAFF_FILE, gateway)
         selling = self._start("shop", [sys.executable, str(SHOP), "--port", str(ports.shop)], shop)
         campaign_url = open_campaign(ports, key, usdc_mint)
         collecting = self._collect(campaign_url)

@@ -131,6 +131,7 @@ def test_ctrl_c_ends_everything(visit: Visit) -> None:
             assert len(visit.leftovers()) > len(["gateway", "shop", "dev chain", "bank and exchange"])
             told = output.read_text()
             assert [words for words in visit.told() if words not in told] == []
+            assert f"{Ports.from_base(visit.base).gateway_url}/dashboard/enter/" in _in_a_second_terminal(told)
             demo.send_signal(signal.SIGINT)
             _await_end(demo, output)
         finally:
@@ -149,11 +150,22 @@ def test_an_interrupt_that_python_swallows_still_ends_it(monkeypatch: pytest.Mon
             ending(signal.SIGINT, None)
 
     monkeypatch.setattr(demo_main, "_keep_time", interrupted)
+    monkeypatch.setattr(demo_main, "dashboard_link", lambda _scene: "")
     fields: dict[str, Any] = {**dict.fromkeys(Scene.__slots__, ""), "processes": [SimpleNamespace(is_alive=True)]}
     scene = Scene(**fields)
     with pytest.raises(KeyboardInterrupt):
         demo_main.show(scene, ending)
     ending(signal.SIGINT, None)  # the second does not disturb the taking down
+
+
+def _in_a_second_terminal(told: str) -> str:
+    """Run the command that lets staff in once more, as it was printed."""
+    (command,) = (line.strip() for line in told.splitlines() if line.endswith("streampay-server dashboard"))
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPAY_")}
+    shell = ["sh", "-c", command]
+    done = subprocess.run(shell, env=clean, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _await_words(demo: subprocess.Popen[bytes], output: Path, words: str) -> None:
