@@ -10,7 +10,6 @@ from typing import Any
 from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from gateway.domain.ageing import EDGES
 from gateway.domain.donations import CommentStatus
 from gateway.engine.engine import Engine
 from gateway.engine.idempotency import Intent
@@ -21,7 +20,9 @@ from gateway.kernel.ids import is_id
 from gateway.reporting.donations import CSV_HEAD, DonationReports
 from hosted_checkout.dashboard.charts import Point
 from hosted_checkout.dashboard.presentation import (
+    COMMENTS,
     SPANS,
+    age_heads,
     attempt_rows,
     campaign_rows,
     campaign_view,
@@ -71,7 +72,7 @@ def _add_lists(blueprint: Blueprint, engine: Engine, reports: DonationReports, c
             campaigns=campaign_rows(page.data, sums, _charities(engine, page.data)),
             after=page.data[-1]["id"] if page.has_more else None,
             debts=debt_rows([one for one in debts if one.livemode == owner().livemode]),
-            edges=EDGES,
+            ages=age_heads(),
             waiting=engine.comments.waiting(owner()),
         )
 
@@ -116,9 +117,15 @@ def _add_campaign(blueprint: Blueprint, engine: Engine, reports: DonationReports
 def _add_comments(blueprint: Blueprint, engine: Engine) -> None:
     @blueprint.get("/donations/comments")
     def comments() -> AnyResponse:
-        waiting = engine.comments.page(owner(), PageRequest(limit=PAGE_SIZE), status=CommentStatus.PENDING).data
+        status, after = _comment_status(request.args.get("status")), request.args.get("after")
+        asked = PageRequest(limit=PAGE_SIZE, starting_after=after if after and is_id(after, "don") else None)
+        page = engine.comments.page(owner(), asked, status=status)
         return render(
-            "comments.html", comments=comment_rows(waiting, _titles(engine, {one["campaign"] for one in waiting}))
+            "comments.html",
+            comments=comment_rows(page.data, _titles(engine, {one["campaign"] for one in page.data})),
+            after=page.data[-1]["id"] if page.has_more else None,
+            standing=status,
+            statuses=COMMENTS,
         )
 
     @blueprint.post("/donations/comments/<donation_id>")
@@ -126,7 +133,13 @@ def _add_comments(blueprint: Blueprint, engine: Engine) -> None:
         status = CommentStatus.SHOWN if request.form.get("status") == "shown" else CommentStatus.HIDDEN
         intent = Intent(owner=owner(), route="dashboard comments", key=None, request_hash="")
         engine.comments.moderate(intent, donation_id, status)
-        return redirect(url_for("dashboard.comments"), HTTPStatus.SEE_OTHER)
+        seen = _comment_status(request.args.get("status"))
+        return redirect(url_for("dashboard.comments", status=seen.value), HTTPStatus.SEE_OTHER)
+
+
+def _comment_status(name: str | None) -> CommentStatus:
+    """Return the status of this name; those that wait for any other."""
+    return next((one for one in COMMENTS if one.value == name), CommentStatus.PENDING)
 
 
 def _csv_lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:

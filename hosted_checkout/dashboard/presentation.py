@@ -4,8 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from html import escape
+from itertools import pairwise
 from typing import Any, Final
 
+from gateway.domain.ageing import EDGES
+from gateway.domain.donations import CommentStatus
 from gateway.domain.giving_limits import Admission
 from gateway.kernel.money import Money, parse_money
 from gateway.reporting.donations import Overdue, Sums
@@ -21,6 +25,20 @@ _HAPPENED: Final = {
     Admission.TOO_OFTEN.value: "Stopped: began too many gifts from one address or e-mail.",
     Admission.PAUSED.value: "Stopped: the campaign was paused for a minute, because cards were being tried.",
 }
+
+# Where a comment stands, in the words of who reads them; `docs/widget.md` tells more of the snippet.
+COMMENTS: Final = {
+    CommentStatus.PENDING: "Waiting",
+    CommentStatus.SHOWN: "On the wall",
+    CommentStatus.HIDDEN: "Hidden",
+    CommentStatus.PRIVATE: "To you alone",
+}
+_SNIPPET: Final = """\
+<script type="module" src="{home}/embed/v1.js"></script>
+
+<streampay-donate campaign="{id}" label="{title}">
+  <a href="{url}">{title}</a>
+</streampay-donate>"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +92,7 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommentRow:
-    """What a donor wrote; without a `text`, only the name wishes to stand on the wall."""
+    """What a donor wrote; without a `text`, there is only a dedication, or a name that wishes to stand on the wall."""
 
     id: str
     campaign: str
@@ -82,11 +100,18 @@ class CommentRow:
     at: str
     name: str
     text: str
+    tribute: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignView:
-    """A campaign's own page; `figures` are label and text."""
+    """A campaign's own page.
+
+    Attributes:
+        figures: label and text.
+        snippet: what a site's page needs to show the form, as HTML to copy.
+        origins: the sites whose pages may.
+    """
 
     id: str
     title: str
@@ -98,6 +123,8 @@ class CampaignView:
     span: Span
     by: str
     chart: BarChart | None
+    snippet: str
+    origins: Sequence[str]
 
 
 def span_named(name: str | None) -> Span:
@@ -150,7 +177,14 @@ def campaign_view(
         span=span,
         by="month" if is_long else "day",
         chart=bar_chart(by_month(days) if is_long else days, money_text),
+        snippet=_snippet(campaign),
+        origins=campaign["origins"],
     )
+
+
+def _snippet(campaign: Mapping[str, Any]) -> str:
+    home, title = campaign["url"].rpartition("/donate/")[0], escape(campaign["title"])
+    return _SNIPPET.format(home=home, id=campaign["id"], title=title, url=campaign["url"])
 
 
 def every_day(found: Mapping[date, Point], first: date, last: date, code: str) -> list[Point]:
@@ -174,6 +208,12 @@ def by_month(days: Sequence[Point]) -> list[Point]:
             reversed_=day.reversed_ + known.reversed_ if known else day.reversed_,
         )
     return list(months.values())
+
+
+def age_heads() -> list[str]:
+    """Name the steps of age in `DebtRow.by_age`: each debt is in one of them."""
+    between = [f"{first} to {last} days" for first, last in pairwise(EDGES)]
+    return [f"Up to {EDGES[0]} days", *between, f"Over {EDGES[-1]} days"]
 
 
 def debt_rows(debts: Sequence[Overdue]) -> list[DebtRow]:
@@ -215,9 +255,16 @@ def comment_rows(comments: Sequence[Mapping[str, Any]], titles: Mapping[str, str
             at=date_time_text(datetime.fromisoformat(one["received_at"])),
             name=one["name"] or "Somebody without a name",
             text=one["text"] or "",
+            tribute=_tribute(one["tribute"]),
         )
         for one in comments
     ]
+
+
+def _tribute(tribute: Mapping[str, str] | None) -> str:
+    if tribute is None:
+        return ""
+    return f"In {'memory' if tribute['kind'] == 'memory' else 'honour'} of {tribute['name']}"
 
 
 def _state(campaign: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """What staff sees of campaigns: sums, days, debts, comments and blocked attempts, of this merchant alone."""
 
 import csv
+import html
 import io
 import re
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from gateway.engine.paging import PageRequest
 from gateway.kernel.money import Money
 from hosted_checkout.dashboard.charts import HEIGHT, Point, bar_chart
 from hosted_checkout.dashboard.presentation import every_day
-from tests.dashboard.stage import Desk
+from tests.dashboard.stage import Desk, words
 from tests.widget.stage import Campaigns
 
 
@@ -46,8 +47,8 @@ def test_the_list_sums_what_each_campaign_kept(inside: Desk) -> None:
     shop.add_gift(full, 1_000, now - timedelta(days=200), gone=400)
     shop.add_gift(full, 9_999, None)
     page = inside.read()
-    assert "Wells River Fund Open 2 $31.00 31 %" in page
-    assert "Forests River Fund Open 0 $0.00 none" in page
+    assert "Wells $31.00 2 31 % River Fund Open" in page
+    assert "Forests $0.00 0 none River Fund Open" in page
 
 
 def test_a_campaign_shows_its_days_as_bars_and_as_a_table(inside: Desk) -> None:
@@ -63,6 +64,26 @@ def test_a_campaign_shows_its_days_as_bars_and_as_a_table(inside: Desk) -> None:
     assert f"{now - timedelta(days=60):%Y-%m-%d}" not in page
     assert f"{now - timedelta(days=60):%Y-%m-%d} 1 $7.00" in inside.read(f"/dashboard/donations/{campaign.id}?span=90d")
     assert f"{now:%Y-%m} 2 $35.00" in inside.read(f"/dashboard/donations/{campaign.id}?span=12m") or now.day <= 3
+
+
+def test_what_is_owed_stands_in_one_step_of_age_each(inside: Desk) -> None:
+    shop = inside.shop
+    shop.pay(shop.give(shop.add_campaign()))
+    page = inside.read()
+    assert "Owed Up to 30 days 30 to 60 days 60 to 90 days Over 90 days" in page
+    assert "River Fund $25.00 $25.00 $0.00 $0.00 $0.00" in page
+
+
+def test_a_campaign_shows_what_to_paste_into_a_site(inside: Desk) -> None:
+    named = inside.shop.add_campaign(title='Wells "&" more', origins=["https://river.example"])
+    page = inside.browser.get(f"/dashboard/donations/{named.id}").text
+    (shown,) = re.findall(r"<pre[^>]*><code>(.*?)</code></pre>", page, re.DOTALL)
+    snippet = html.unescape(shown)
+    assert re.search(r'<script type="module" src="https?://[^/"]+/embed/v1\.js"></script>', snippet)
+    assert f'<streampay-donate campaign="{named.id}" label="Wells &quot;&amp;&quot; more">' in snippet
+    assert "Only pages of https://river.example may show the form" in words(page)
+    nowhere = inside.shop.add_campaign(origins=[])
+    assert "No site may show the form yet" in inside.read(f"/dashboard/donations/{nowhere.id}")
 
 
 def test_a_campaign_without_gifts_has_no_chart_and_says_so(inside: Desk) -> None:
@@ -111,6 +132,29 @@ def test_a_comment_waits_until_staff_shows_it_or_keeps_it_hidden(inside: Desk, c
     assert "No comment waits" in inside.read("/dashboard/donations/comments")
     wall = inside.shop.engine.showing.campaign(campaign.id).wall
     assert [entry.comment for entry in wall] == (["Keep it clean"] if choice == "shown" else [])
+
+
+def test_a_decision_can_be_changed_in_its_list(inside: Desk) -> None:
+    campaign = inside.shop.add_campaign(title="Wells")
+    comment(inside.shop, campaign, "Ada", "Keep it clean")
+    (waiting,) = inside.shop.engine.comments.page(inside.shop.owner, PageRequest()).data
+    path, lists = f"/dashboard/donations/comments/{waiting['id']}", "/dashboard/donations/comments?status="
+    inside.press(path, status="shown")
+    assert "Ada Keep it clean Hide it from Ada" in inside.read(f"{lists}shown")
+    answer = inside.press(f"{path}?status=shown", status="hidden")
+    assert answer.headers["Location"].endswith("status=shown"), "one stays in the list that one looked at"
+    assert "There is none" in inside.read(f"{lists}shown")
+    assert "Ada Keep it clean Show it from Ada" in inside.read(f"{lists}hidden")
+
+
+def test_words_to_staff_alone_are_read_and_not_shown(inside: Desk) -> None:
+    tribute = {"kind": "memory", "name": "Grace"}
+    donor = Donor(name="Ada", email="jo@example.com", comment="For you", tribute=tribute)
+    inside.shop.pay(inside.shop.give(inside.shop.add_campaign(), donor=donor, on_wall=False))
+    assert "For you" not in inside.read("/dashboard/donations/comments")
+    page = inside.read("/dashboard/donations/comments?status=private")
+    assert "Ada In memory of Grace For you" in page
+    assert "Show it" not in page
 
 
 def test_who_only_wants_to_be_named_is_shown_so(inside: Desk) -> None:
