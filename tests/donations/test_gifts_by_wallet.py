@@ -1,6 +1,7 @@
 """Gifts from a wallet: split at source where the charity has an address, through the merchant where it has none."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from gateway.domain.chain import ChainObservation
 from gateway.domain.donations import DonationStatus, GiftKind
 from gateway.domain.words import PaymentStatus, TransferStage
+from gateway.engine.donations.giving import NewGift
 from gateway.engine.paging import PageRequest
 from gateway.engine.records import SessionRecord, load_payment
 from gateway.kernel.money import Money, parse_money
@@ -154,6 +156,20 @@ def test_a_stranger_who_pays_the_charity_beside_an_order_of_another_gives_nothin
     shop.engine.observations.observe([seen])
     assert shop.standing(session) == ("open", "0.00", DonationStatus.PENDING)
     assert shop.sums(session) == {"hot": ORDER, "suspense": -ORDER}
+
+
+def test_gifts_that_come_at_once_are_all_counted(shop: WalletShop) -> None:
+    campaign = shop.add_campaign(shop.add_charity(solana_address="charity-wallet"))
+    seen = []
+    for _ in range(8):
+        gift = NewGift(amount=parse_money("20", "USD"), form_id=shop.shop.ids.new("form"))
+        attempt = shop.engine.attempts.choose(shop.engine.giving.give(campaign, gift), "sol")
+        seen.append(shop.shop.observation(attempt.due.atomic, attempt.reference_key))
+    with ThreadPoolExecutor(8) as racers:
+        list(racers.map(lambda one: shop.engine.observations.observe([one]), seen))
+    page = shop.engine.showing.campaign(campaign.id)
+    assert (page.gifts, page.raised.major) == (8, "160.00")
+    shop.check()
 
 
 @pytest.mark.parametrize("has_address", [True, False])

@@ -26,7 +26,7 @@ SUMS: Final[Mapping[Table, tuple[str, ...]]] = {
 def count_gift(tx: Tx, before: DonationRecord | None, after: DonationRecord) -> None:
     """Bring the sums of days from what a gift was to what it is; the caller holds its payment's lock.
 
-    Whoever gives to the same charity waits for its balance in the books before, and so never here.
+    The rows are locked in one order, behind the balances of the books that gifts to one charity wait for.
     """
     for table, names in SUMS.items():
         old, new = ({} if gift is None else _parts(table, gift) for gift in (before, after))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, true
 
 from gateway.domain.donations import CommentStatus, DonationStatus, Frequency
 from gateway.domain.words import PaymentStatus, SessionMode
@@ -141,7 +141,7 @@ def _wall(tx: Tx, campaign: CampaignRecord) -> tuple[WallEntry, ...]:
             gifts.c.campaign_id == campaign.id,
             gifts.c.received_at.is_not(None),
             gifts.c.status == DonationStatus.RECEIVED.value,
-            gifts.c.on_wall.is_(True),
+            gifts.c.on_wall == true(),
             donors.c.comment_status == CommentStatus.SHOWN.value,
         )
         .order_by(gifts.c.received_at.desc(), gifts.c.id.desc())

@@ -130,6 +130,8 @@ donation = table(
     Column("received_at", Instant),
     Index(None, "merchant_id", "livemode", "id"),
     Index(None, "campaign_id", "received_at"),
+    # The donor wall: a page that everybody opens must not pass by those who do not wish to stand there.
+    Index(None, "campaign_id", "on_wall", "received_at"),
     Index(None, "charity_id", "received_at"),
 )
 

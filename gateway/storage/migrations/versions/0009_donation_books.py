@@ -43,10 +43,13 @@ def upgrade() -> None:
     _add_up()
     with op.batch_alter_table("donation") as batch:
         batch.alter_column("owed", nullable=False, existing_type=Json())
+    wall = ["campaign_id", "on_wall", "received_at"]
+    op.create_index(op.f(f"ix_donation_{'_'.join(wall)}"), "donation", wall)
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_index(op.f("ix_donation_campaign_id_on_wall_received_at"), "donation")
     op.drop_column("donation", "owed")
     op.drop_table("charity_day")
     op.drop_table("campaign_day")
