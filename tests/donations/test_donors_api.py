@@ -14,6 +14,8 @@ from donation_widget import Scribe
 from gateway.engine.records import load_merchant
 from hosted_checkout import cli
 from hosted_checkout.app import create_app
+from hosted_checkout.cli import donations as cli_donations
+from hosted_checkout.cli import house as cli_house
 from hosted_checkout.doctor import _mail
 from tests.donations.post import a_mailroom, a_post_office, mails_of
 from tests.donations.stage import GivingShop
@@ -93,9 +95,10 @@ def test_a_person_is_forgotten_over_the_api(shop: GivingShop, desk: Desk) -> Non
 @pytest.fixture
 def server(shop: GivingShop, monkeypatch: pytest.MonkeyPatch) -> GivingShop:
     """Let commands find this shop's database, and its merchant as their own."""
-    monkeypatch.setattr(cli, "_built", lambda _settings: _Borrowed(shop))
+    monkeypatch.setattr(cli_house, "built", lambda _settings: _Borrowed(shop))
     merchant = shop.shop.db.read(lambda tx: load_merchant(tx, shop.shop.owner.merchant_id))
-    monkeypatch.setattr(cli, "_merchant", lambda _house: merchant)
+    for module in (cli_house, cli_donations):
+        monkeypatch.setattr(module, "the_merchant", lambda _house: merchant)
     monkeypatch.setenv("STREAMPAY_DATABASE_URL", shop.shop.url)
     monkeypatch.setenv("STREAMPAY_SECRET_KEYS", "A" * 43 + "=")
     return shop
