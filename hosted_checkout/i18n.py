@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
+from unicodedata import bidirectional
 
 from babel import Locale
 from babel.dates import format_date, format_time
@@ -26,6 +27,7 @@ LANGUAGES: Final = ("en", "de", "ar")
 CATALOGUES: Final = Path(__file__).parent / "translations"
 # Marks that keep a left-to-right run (an amount, an address) whole inside right-to-left text (Unicode UAX 9).
 _ISOLATE, _POP_ISOLATE = "\u2066", "\u2069"
+_RIGHT_TO_LEFT_MARK: Final = "\u200f"
 _NO_BREAK: Final = "\u00a0"  # an amount and its unit stay on one line
 _MAX_DECIMALS: Final = 18  # no chain has more
 
@@ -92,8 +94,15 @@ def money_text(money: Money) -> str:
     row = currency(money.currency)
     amount = Decimal(money.major)
     if row.kind is CurrencyKind.FIAT:
-        return format_currency(amount, row.code, locale=locale())
+        return _kept_whole(format_currency(amount, row.code, locale=locale()))
     return f"{_ISOLATE}{decimal_text(amount)}{_NO_BREAK}{row.code}{_POP_ISOLATE}"
+
+
+def _kept_whole(text: str) -> str:
+    """Keep a Latin sign together in right-to-left text, where `US$` would be torn into `$US`."""
+    bare = text.replace(_RIGHT_TO_LEFT_MARK, "")
+    is_latin = not any(bidirectional(letter) in {"R", "AL"} for letter in bare)
+    return f"{_ISOLATE}{bare}{_POP_ISOLATE}" if is_latin and direction() == "rtl" else text
 
 
 def decimal_text(number: Decimal) -> str:
@@ -110,7 +119,7 @@ def money_of_decimal(amount: Decimal, code: str) -> str:
     """Write an exact or rounded decimal in a currency, fiat or coin."""
     row = currency(code)
     if row.kind is CurrencyKind.FIAT:
-        return format_currency(amount, code, locale=locale())
+        return _kept_whole(format_currency(amount, code, locale=locale()))
     return f"{_ISOLATE}{decimal_text(round(amount, row.exponent))}{_NO_BREAK}{code}{_POP_ISOLATE}"
 
 

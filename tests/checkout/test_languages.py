@@ -110,6 +110,8 @@ def test_the_shoppers_choice_comes_before_the_sessions_and_the_browsers(
         ("de", Money(1, "SOL"), "\u20660,000000001 SOL\u2069"),
         ("en", Money(123_456_789_123_456_789, "SOL"), "\u2066123,456,789.123456789 SOL\u2069"),
         ("ar", Money(24_900_000, "USDC"), "\u206624.9 USDC\u2069"),
+        ("ar", Money(2_606, "USD"), "\u206626.06 US$\u2069"),
+        ("ar", Money(26_000, "KWD"), "\u200f26.000 د.ك.\u200f"),
     ],
 )
 def test_money_is_written_in_full_as_its_people_write_it(language: str, money: Money, text: str) -> None:
