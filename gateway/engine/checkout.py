@@ -286,6 +286,7 @@ class Checkout:
             confirmations=None,
             needed=0,
             explorer_url=link,
+            given=facts.given.get(transfer.signature),
         )
 
     def _wallet_state(self, operations: Sequence[OperationRecord]) -> WalletState:
@@ -316,6 +317,7 @@ class _Facts:
         self.quote = _quote(tx, self.attempt)
         seen = [one for one in facts.transfers if one.stage is not TransferStage.DROPPED]
         self.transfers = [one for one in seen if not one.is_to_charity]
+        self.given = {one.signature: one.amount for one in seen if one.is_to_charity}
         self.charges = facts.charges
         self.refunds = facts.refunds
         self.operations = wallet_operations(tx, self.payment.id)

@@ -129,7 +129,10 @@ class PageRefund:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageTransfer:
-    """A chain transfer that pays this session; `confirmations` is None while the chain does not say."""
+    """A chain transfer that pays this session; `confirmations` is None while the chain does not say.
+
+    `given` is what it brought to the charity's own address at once; `amount` is without it.
+    """
 
     signature: str
     stage: TransferStage
@@ -137,6 +140,7 @@ class PageTransfer:
     confirmations: int | None
     needed: int
     explorer_url: str | None
+    given: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,14 @@ def gift_line(page: CheckoutPage) -> tuple[str, str] | None:
     """Return the gift on top as a line of its own; None without one."""
     if page.gift is None or page.gift.is_whole:
         return None
-    return _("Gift to %(charity)s", charity=page.gift.charity), money_text(page.gift.amount)
+    return gift_row(page, page.gift.amount)
+
+
+def gift_row(page: CheckoutPage, amount: Money | None) -> tuple[str, str] | None:
+    """Return an amount as the gift, with the charity's name; None without an amount or a gift."""
+    if page.gift is None or amount is None:
+        return None
+    return _("Gift to %(charity)s", charity=page.gift.charity), money_text(amount)
 
 
 def purpose(page: CheckoutPage) -> str | None:

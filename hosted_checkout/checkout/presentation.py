@@ -15,7 +15,7 @@ from gateway.domain.words import ChargeStatus, RefundStatus, TransferStage
 from gateway.engine.page import CheckoutPage, PageAttempt, PageMethod, PageRefund, PageTransfer
 from gateway.kernel.money import Money
 from hosted_checkout.checkout import giving
-from hosted_checkout.checkout.giving import GiftPanel, asked, gift_line, gift_panel, is_donation
+from hosted_checkout.checkout.giving import GiftPanel, asked, gift_line, gift_panel, gift_row, is_donation
 from hosted_checkout.checkout.qr import qr_svg
 from hosted_checkout.checkout.questions import Question, questions_of
 from hosted_checkout.checkout.saving import about, is_saving, receipt, terms, way_on_label
@@ -93,10 +93,11 @@ class PayPanel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferView:
-    """One chain transfer that was seen."""
+    """One chain transfer that was seen; `gift` is the row of what it brought to a charity at once."""
 
     short: str
     amount: str
+    gift: tuple[str, str] | None
     stage: str
     done: int | None
     needed: int
@@ -186,7 +187,7 @@ def view_of(page: CheckoutPage, now: datetime, page_url: str) -> PageView:
         way_on=way_on,
         methods=_methods(page, way_on),
         pay=_pay_panel(page, page.attempt, page_url) if page.attempt and state in PAYABLE else None,
-        transfers=tuple(_transfer(transfer) for transfer in page.transfers),
+        transfers=tuple(_transfer(page, transfer) for transfer in page.transfers),
         receipt=_receipt(page, state),
         questions=questions_of(page, state),
         deadline=_deadline(page, state, now),
@@ -375,10 +376,11 @@ def _amount_label(page: CheckoutPage, state: PageState) -> str:
     return _("To pay") if is_asked_for else _("Amount")
 
 
-def _transfer(transfer: PageTransfer) -> TransferView:
+def _transfer(page: CheckoutPage, transfer: PageTransfer) -> TransferView:
     return TransferView(
         short=f"{transfer.signature[:SHORT_SIGNATURE]}…{transfer.signature[-SHORT_SIGNATURE:]}",
         amount=money_text(transfer.amount),
+        gift=gift_row(page, transfer.given),
         stage=_stage(transfer.stage),
         done=_done(transfer),
         needed=transfer.needed,

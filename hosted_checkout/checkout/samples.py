@@ -103,6 +103,10 @@ def sample_transfer(**changed: Any) -> PageTransfer:
     return replace(transfer, **changed)
 
 
+def _split_transfer() -> PageTransfer:
+    return sample_transfer(stage=TransferStage.FINAL, confirmations=32, given=Money(9_973_958, "SOL"))
+
+
 def sample_page(now: datetime, **changed: Any) -> CheckoutPage:
     """Return an open session in which nothing was chosen yet."""
     page = CheckoutPage(
@@ -283,6 +287,7 @@ SERVER_SAMPLES: Final[dict[str, Callable[[datetime], CheckoutPage]]] = {
     "asked_for_a_gift": lambda now: sample_page(now, asking=_ASKING),
     "gift_chosen": lambda now: sample_page(now, asking=_ASKING, gift=_GIFT),
     "gift_paid": lambda now: replace(_by_card(now, amount=_PRICE + _GIFT.amount), gift=_GIFT),
+    "gift_by_wallet": lambda now: replace(_settled(now, gift=_GIFT), transfers=(_split_transfer(),)),
     "donating": lambda now: _given(sample_page(now)),
     "donated": lambda now: _given(_by_card(now)),
     "card_only": lambda now: sample_page(now, methods=(CARD_METHOD,)),
@@ -370,6 +375,7 @@ VARIANTS: Final = {
     "asked_for_a_gift": PageState.OPEN,
     "gift_chosen": PageState.OPEN,
     "gift_paid": PageState.PAID,
+    "gift_by_wallet": PageState.PAID,
     "donating": PageState.OPEN,
     "donated": PageState.PAID,
     "card_only": PageState.OPEN,

@@ -95,6 +95,8 @@ def test_a_split_payment_pays_shop_and_charity_at_once(shop: WalletShop) -> None
     transfers = shop.shop.payment(session)["transfers"]
     assert isinstance(transfers, list)
     assert len(transfers) == 1, "the shop's own part"
+    (shown,) = shop.engine.checkout.page(session.token).transfers
+    assert (shown.amount, shown.given) == (Money(ORDER, "SOL"), Money(GIFT, "SOL"))
     assert shop.engine.observations.explained("solana:localnet", f"{shop.shop.wallet}-SOL") == ORDER
     shop.check()
 
