@@ -230,7 +230,7 @@ def _gift(door: Door, campaign_id: str, token: str) -> GiftPage:
 def _speak(campaign: CampaignRecord, known: str | None) -> None:
     """Speak the language of the gift, else the one among the campaign's that the browser likes best."""
     offered = offered_languages(campaign)
-    use_session_locale(known or request.accept_languages.best_match(offered, offered[0]))
+    use_session_locale(known or request.accept_languages.best_match(offered, offered[0]), offered=offered)
 
 
 def _campaign_url(campaign_id: str, place: Place) -> str:

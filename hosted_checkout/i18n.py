@@ -54,15 +54,16 @@ def marked(message: str) -> str:
     return message
 
 
-def use_session_locale(locale: str | None) -> None:
-    """Make this request speak the session's language, unless the shopper asked for another."""
-    g.session_locale = locale
+def use_session_locale(locale: str | None, *, offered: tuple[str, ...] = LANGUAGES) -> None:
+    """Make this request speak the session's language, unless the shopper asked for another that is offered."""
+    g.session_locale, g.offered_languages = locale, offered
     refresh()
 
 
 def asked_language() -> str | None:
-    """Return the language in the address, if it is one of ours."""
-    return known_language(request.args.get("lang"))
+    """Return the language in the address, if it is one that this page is offered in."""
+    tag = known_language(request.args.get("lang"))
+    return tag if tag in g.get("offered_languages", LANGUAGES) else None
 
 
 def known_language(tag: str | None) -> str | None:

@@ -24,7 +24,7 @@ class NewDonationConfig(Strict):
     # Fields that others are checked against stand before them.
     currency: CurrencyCode
     mode: Annotated[ConfigMode, Field(strict=False)] = Field(description="What is offered.")
-    unit: Amount = Field(description="Totals are rounded up to a multiple of it: 1, 5, 10.", examples=["1"])
+    unit: Amount = Field(default="1", description="Totals are rounded up to a multiple of it: 1, 5, 10.")
     cap: Amount = Field(description="Nothing above it is ever offered.", examples=["5"])
     amounts: list[Amount] = Field(default_factory=list, max_length=MAX_FIXED, description="The fixed amounts.")
     whole_totals: Annotated[WholeTotals, Field(strict=False)] = Field(

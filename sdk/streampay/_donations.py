@@ -470,9 +470,9 @@ class DonationConfigs(Resource):
         charity: str,
         currency: str,
         mode: str,
-        unit: str | Decimal,
         cap: str | Decimal,
         disclosure: str,
+        unit: str | Decimal | None = None,
         amounts: Iterable[str | Decimal] | None = None,
         whole_totals: str | None = None,
         payout_terms: str | None = None,
@@ -486,9 +486,9 @@ class DonationConfigs(Resource):
             charity: the id of one of `client.charities`.
             currency: of the orders that it is for.
             mode: `"round_up"`, `"fixed"` or `"both"`.
-            unit: totals are rounded up to a multiple of it, major units as text or Decimal: `"1"`, `"5"`, `"10"`.
             cap: nothing above it is ever offered.
             disclosure: what shoppers read before they choose.
+            unit: totals are rounded up to a multiple of it: `"1"`, the gateway's default, `"5"`, `"10"`.
             amounts: up to three fixed amounts.
             whole_totals: what a whole total is offered: `"next"` (unit), the gateway's default, or nothing: `"hide"`.
             payout_terms: when and how you pay it out.
@@ -503,7 +503,7 @@ class DonationConfigs(Resource):
             charity=charity,
             currency=currency,
             mode=mode,
-            unit=amount_text(unit, "/unit"),
+            unit=kept(unit, partial(amount_text, param="/unit")),
             cap=amount_text(cap, "/cap"),
             disclosure=disclosure,
             amounts=kept(amounts, partial(_write, "amounts")),

@@ -232,6 +232,7 @@ def test_the_offer_follows_from_config_amount_and_time(door: Door) -> None:
         ({"mode": "both", "amounts": ["6"]}, "/amounts/0"),
         ({"mode": "both", "amounts": ["1", "2", "3", "4"]}, "/amounts"),
         ({"starts_at": "2026-12-01T00:00:00Z", "ends_at": "2026-12-01T00:00:00Z"}, "/ends_at"),
+        ({"ends_at": "2020-01-01T00:00:00Z"}, "/ends_at"),
         ({"unit": "0"}, "/unit"),
         ({"disclosure": ""}, "/disclosure"),
     ],
@@ -349,8 +350,8 @@ def test_what_is_owed_again_is_owed_since_its_gifts_came(door: Door) -> None:
     assert door.get(statement).json["standings"][0]["ages"] == before
 
 
-@pytest.mark.parametrize("reason", ["", "x" * 501, "a\nb", "a\u202eb", None])
-def test_a_cancellation_says_why_in_a_line(door: Door, reason: str | None) -> None:
+@pytest.mark.parametrize("reason", ["", "x" * 501, "a\u202eb", None])
+def test_a_cancellation_says_why(door: Door, reason: str | None) -> None:
     charity = a_charity(door)
     given_by_wallet(door, charity)
     path = f"/v1/donation_payouts/{door.post('/v1/donation_payouts', a_payout(charity, '0.003')).json['id']}"

@@ -88,6 +88,8 @@ def test_a_campaign_speaks_its_own_languages(shop: Campaigns) -> None:
     page = shop.client.get(f"/donate/{campaign.id}", headers={"Accept-Language": "en, ar;q=0.5"})
     assert '<html lang="ar" dir="rtl">' in page.text
     assert 'hreflang="en"' not in page.text
+    asked = shop.client.get(f"/donate/{campaign.id}?embed=1&lang=en", headers={"Accept-Language": "en"})
+    assert '<html lang="de" dir="ltr">' in asked.text, "as where an English page embeds it"
 
 
 @pytest.mark.parametrize(

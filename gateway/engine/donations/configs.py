@@ -53,6 +53,8 @@ class DonationConfigs:
 
         def verb(tx: Tx) -> Reply:
             active_charity(tx, intent.owner, new.charity_id)
+            if new.terms.ends_at is not None and new.terms.ends_at <= self._core.clock.now():
+                raise _refused("ends_at", "Send a time that is still to come.")
             config = ConfigRecord(
                 id=self._core.ids.new("dcf"),
                 merchant_id=intent.owner.merchant_id,
