@@ -115,7 +115,7 @@ def _of_donations(body: dict[str, Any]) -> dict[str, Any]:
     body |= {name: "12" for name in _SUMS if body.get(name) is not None}
     body |= {name: ["12"] for name in ("presets", "amounts") if body.get(name)}
     body |= {name: None for name in ("starts_at", "ends_at") if name in body}
-    if "unit" in body:
+    if "mode" in body and "cap" in body:
         body["amounts"] = [] if body["mode"] == "round_up" else ["12"]
     if "paid_at" in body:
         body["paid_at"] = "2026-01-01T00:00:00Z"  # nobody has paid tomorrow

@@ -94,12 +94,13 @@ def test_lines_that_do_not_add_up_are_a_case(shop: CardShop) -> None:
 def test_a_payout_that_the_bank_sends_back_is_a_case_until_its_money_comes_again(shop: CardShop) -> None:
     shop.buy("100.00")
     pay_out(shop)
-    newest = payout_row(shop, payout_ids(shop)[-1])
+    (at_bank,) = shop.bank.newest("payout", limit=1)
+    newest = payout_row(shop, at_bank["id"])
     assert failed_payouts(shop, newest.id) == []
     shop.control(f"payouts/{newest.reference}/fail")
     shop.catch_up()
     shop.engine.payouts.settle()
-    assert payout_row(shop, newest.id).status == "failed"
+    assert payout_row(shop, newest.reference).status == "failed"
     assert failed_payouts(shop, newest.id) == [Money(newest.amount, newest.currency)]
     pay_out(shop)
     assert failed_payouts(shop, newest.id) == []
@@ -130,8 +131,9 @@ def test_a_payout_tells_what_no_webhook_told(shop: CardShop) -> None:
     shop.check()
 
 
-def payout_row(shop: CardShop, payout_id: str) -> Row[Any]:
-    return shop.db.read(lambda tx: tx.execute(select(schema.payout).where(schema.payout.c.id == payout_id)).one())
+def payout_row(shop: CardShop, reference: str) -> Row[Any]:
+    query = select(schema.payout).where(schema.payout.c.reference == reference)
+    return shop.db.read(lambda tx: tx.execute(query).one())
 
 
 def failed_payouts(shop: CardShop, payout_id: str) -> list[Money | None]:
