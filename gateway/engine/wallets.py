@@ -231,14 +231,10 @@ class Wallets:
         shopper, with a second tab or an impatient finger, would pay twice.
         """
         load_payment(tx, session.payment_id, lock=True)
-        attempt = shown_attempt(tx, session)
-        if attempt is None:  # another tab took the choice back while this one's bytes were checked
-            raise _nothing_due(session.payment_id)
         _refuse_while_sending(tx, session.payment_id, but=signed.signature)
-        if (
-            self._request(tx, session) != request
-        ):  # money came, or another choice, while the wallet's bytes were checked
-            raise _nothing_due(session.payment_id)
+        attempt = shown_attempt(tx, session)
+        if attempt is None or self._request(tx, session) != request:
+            raise _nothing_due(session.payment_id)  # money or another choice came while the bytes were checked
         values = _operation_row(self._core, attempt, OperationKind.BROADCAST, signed.signature)
         values.update(payload=signed.payload, last_valid_height=signed.last_valid_height)
         return _insert_operation(tx, values)
